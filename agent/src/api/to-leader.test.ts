@@ -119,7 +119,7 @@ test('a leader that dies: what only reads is asked again, anything else is not s
   expect(by(await fetch(`${second.url}/v1/keys`))).toBe('leader')
   follows.now = leads({ port })
   const written = await fetch(`${second.url}/v1/keys`, { method: 'POST', body: '{}' })
-  expect([written.status, await written.json()]).toMatchObject([503, { error: { code: 'NOT_LEADING' } }])
+  expect([written.status, await written.json()]).toMatchObject([503, { error: { code: 'LEADER_LOST' } }])
   expect([connections.length, leader.seen.requests]).toEqual([2, 1])
 })
 

@@ -1,6 +1,6 @@
 /**
  * An agent that stands by passes requests on to the one that leads, whole and unread, so that clients need not know which
- * one they ask. While nobody leads they wait.
+ * one they ask. While nobody leads they wait for a moment, and then hear that nothing was done: clients ask again.
  *
  * Invariants: 1. Who may do what is decided there; nothing is added to a request but a mark that it was passed on. 2. One
  * that was passed on is not passed on again. 3. What reached an agent is not sent to another, unless it only reads.
@@ -13,8 +13,8 @@ import { API, RyoFaasError, type ApiRoute } from '../contract/index.ts'
 import type { Platform } from './platform.ts'
 
 const RELAYED = 'x-ryo-faas-relayed'
-/** An agent that dies is followed within five seconds. */
-const PATIENCE_MS = 10_000
+/** Less than a client waits for an answer. */
+const PATIENCE_MS = 3_000
 const ASK_AGAIN_MS = 100
 
 /** About this agent, or of its own files. */
@@ -62,7 +62,7 @@ async function passOn(
     } catch (error) {
       if (gone.signal.aborted) return void reply.hijack()
       // What was written may have been done.
-      if (socket !== undefined && !isRead) throw RyoFaasError.from(error, 'NOT_LEADING')
+      if (socket !== undefined && !isRead) throw lostMeanwhile(error)
       if (performance.now() > deadline) throw error instanceof RyoFaasError ? error : nobodyLeads(error)
     }
     await delay(ASK_AGAIN_MS)
@@ -92,6 +92,13 @@ function hand(response: IncomingMessage, reply: FastifyReply): void {
 
 function keyOf({ method, path }: { method: string; path: string }): string {
   return `${method} ${path}`
+}
+
+function lostMeanwhile(cause: unknown): RyoFaasError {
+  return new RyoFaasError('LEADER_LOST', 'the agent that led was lost while it did that', {
+    hint: 'It may be done, or in part: see ryo-faas details, and do what is missing.',
+    cause,
+  })
 }
 
 function nobodyLeads(cause?: unknown): RyoFaasError {

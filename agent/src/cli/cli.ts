@@ -36,7 +36,8 @@ export interface CliOptions extends Streams {
 /** Runs one command line and returns the exit code. */
 export async function runCli({ argv, host, signal, ...streams }: CliOptions): Promise<number> {
   const output = new Output(streams, argv.includes('--json'))
-  const connect = () => AgentClient.connect(host.home, signal)
+  const onWaiting = (what: string) => output.note(what)
+  const connect = () => AgentClient.connect(host.home, { signal, onWaiting })
   const browserDoor = async () => {
     const { agent, token } = (await readAgentFile(host.home))!
     return { url: agent.url, token }
@@ -171,7 +172,8 @@ async function aim(command: Command, args: Record<string, unknown>, context: Con
   const chosen = await chosenServer(choice)
   if (chosen === undefined) return { args, context }
   let client: ReturnType<Context['connect']> | undefined
-  const connect = () => (client ??= connectTo(chosen, { ...choice, signal }))
+  const connect = () =>
+    (client ??= connectTo(chosen, { ...choice, signal, onWaiting: what => context.output.note(what) }))
   const browserDoor = async () => {
     const { url } = await browserAddress(chosen, { environment, signal })
     return { url, token: chosen.server.token }

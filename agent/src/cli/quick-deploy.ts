@@ -47,8 +47,8 @@ export async function quickDeploy(
     return 0
   } catch (error) {
     const failure = RyoFaasError.from(error)
-    // It is built here, and sent: see `deploy`.
-    if (failure.code === 'STANDS_BY') return undefined
+    // It is built here and sent, or asked again: see `deploy` and the ordinary client.
+    if (failure.code === 'STANDS_BY' || failure.code === 'NOT_LEADING') return undefined
     if (!(failure instanceof Reported && failure.silent)) output.error(failure)
     if (failure.code === 'INTERNAL' && !output.json) output.note(String((error as Error).stack))
     return failure.code === 'CANCELLED' && abort.signal.aborted ? 130 : failure.exitCode

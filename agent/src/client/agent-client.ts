@@ -3,6 +3,7 @@
  * that does not respond, or another program in its place, is NOT_RUNNING.
  */
 import { Readable } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { ReadableStream } from 'node:stream/web'
 import { z } from 'zod'
 import { API, ErrorBody, RyoFaasError, type Api, type ApiName, type ApiRoute } from '../contract/index.ts'
@@ -37,7 +38,15 @@ export interface AgentAddress extends Door {
   signal?: AbortSignal | undefined
   /** How long the agent may be silent where it has to respond at once. */
   patienceMs?: number
+  /** Hears what a request waits for, once for each. */
+  onWaiting?: ((what: string) => void) | undefined
+  /** How long it is asked again while no agent leads. */
+  followMs?: number
 }
+
+/** An agent that dies is followed within five seconds, and takes some more to begin. */
+const FOLLOW_MS = 20_000
+const ASK_AGAIN_MS = 250
 
 export class AgentClient {
   readonly token: string
@@ -55,10 +64,13 @@ export class AgentClient {
   }
 
   /** @throws RyoFaasError NOT_RUNNING if no platform was started in this home. */
-  static async connect(home: string, signal?: AbortSignal): Promise<AgentClient> {
+  static async connect(
+    home: string,
+    { signal, onWaiting }: Pick<AgentAddress, 'signal' | 'onWaiting'> = {},
+  ): Promise<AgentClient> {
     const found = await readAgentFile(home)
     if (!found) throw notRunning(`ryo-faas is not running in ${home}`)
-    return new AgentClient({ url: found.agent.url, token: found.token, signal })
+    return new AgentClient({ url: found.agent.url, token: found.token, signal, onWaiting })
   }
 
   /** How to reach a part of a server: the agent there relays. Undefined on this machine, where parts are asked themselves. */
@@ -166,7 +178,26 @@ export class AgentClient {
     })
   }
 
+  /** While no agent leads it is asked again: nothing was done. What was begun, and then lost, is not. */
   async #exchange(route: ApiRoute, target: string, request: ListenerRequest): Promise<Response> {
+    const { onWaiting, followMs = FOLLOW_MS } = this.#address
+    const deadline = performance.now() + followMs
+    for (let attempts = 1; ; attempts += 1) {
+      try {
+        return await this.#ask(route, target, request)
+      } catch (error) {
+        const isNotBegun = error instanceof RyoFaasError && error.code === 'NOT_LEADING'
+        // A body that was read is gone.
+        if (!isNotBegun || request.body instanceof Readable || performance.now() > deadline) throw error
+        if (attempts === 1) onWaiting?.('waiting for another agent to lead the platform')
+        await delay(ASK_AGAIN_MS, undefined, { signal: request.signal }).catch((cause: unknown) => {
+          throw new RyoFaasError('CANCELLED', 'cancelled', { cause })
+        })
+      }
+    }
+  }
+
+  async #ask(route: ApiRoute, target: string, request: ListenerRequest): Promise<Response> {
     const response = await this.#agent.send(route.method, target, {
       ...request,
       headers: { 'user-agent': USER_AGENT, ...request.headers },

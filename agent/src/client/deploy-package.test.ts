@@ -197,3 +197,15 @@ async function* failure(): AsyncGenerator<Buffer> {
   yield Buffer.from('co')
   throw new Error('the disk broke')
 }
+
+test('an agent that leads since the upload is sent the files too, before anything is begun', async () => {
+  const { deploy, deployed, received, answer, restart } = await stage()
+  const error = { code: 'PACKAGE_INCOMPLETE' as const, message: 'the package is not here' }
+  answer({ type: 'finished', deployed: 0, failed: 0, durationMs: 1, error })
+  const deploying = deploy(builtOf({ 'main.mjs': 'one' }))
+  await untilTrue(() => deployed.length > 0, 'it is to be deployed')
+  restart()
+  answer({ type: 'finished', deployed: 1, failed: 0, durationMs: 1 })
+  expect(await deploying).toEqual([{ type: 'finished', deployed: 1, failed: 0, durationMs: 1 }])
+  expect([deployed.length, received.length]).toEqual([2, 1])
+})

@@ -44,8 +44,9 @@ export interface DeployPackageOptions extends Flags {
   signal?: AbortSignal | undefined
 }
 
-/** Files may go missing between announcing and deploying only if the agent was restarted in between. */
+/** Files may go missing between announcing and deploying only if the agent was restarted in between, or another one leads. */
 const MOST_TRIES = 3
+const AGAIN: ReadonlySet<string> = new Set(['PACKAGE_INCOMPLETE', 'NOT_LEADING', 'LEADER_LOST'])
 
 /**
  * The one way to bring built code to an agent, also through a tunnel: uploads what is missing, then deploys, and yields
@@ -60,7 +61,22 @@ export async function* deployPackage(
   built: BuiltPackages,
   options: DeployPackageOptions = {},
 ): AsyncGenerator<DeployEvent> {
-  const { onProgress, signal, ...flags } = options
+  for (let tries = 1; ; tries++) {
+    const last = yield* deployOnce(client, built, options)
+    // The agent that was sent the files does not lead any more: nothing was begun.
+    const isIncomplete = last?.type === 'finished' && last.error?.code === 'PACKAGE_INCOMPLETE'
+    if (isIncomplete && tries < MOST_TRIES) continue
+    if (last !== undefined) yield last
+    return
+  }
+}
+
+/** @returns the last event */
+async function* deployOnce(
+  client: AgentClient,
+  built: BuiltPackages,
+  { onProgress, signal, ...flags }: DeployPackageOptions,
+): AsyncGenerator<DeployEvent, DeployEvent | undefined> {
   const digests = await withRetries(() => upload(client, built, { onProgress, signal }))
   const functions = built.functions.map(({ entry }, index) => ({
     package: digests[index]!,
@@ -68,7 +84,15 @@ export async function* deployPackage(
   }))
   const { project } = built
   const body = { project, file: nameOf(built), functions, ...flags }
-  for await (const event of client.stream('deployPackages', { body }, signal)) yield asOfHere(event, built)
+  let last: DeployEvent | undefined
+  for await (const event of client.stream('deployPackages', { body }, signal)) {
+    if (last !== undefined) yield last
+    last = asOfHere(event, built)
+    if (last.type === 'finished') continue
+    yield last
+    last = undefined
+  }
+  return last
 }
 
 /** For messages there, and for its audit log. */
@@ -164,7 +188,9 @@ async function withRetries(attempt: () => Promise<string[]>): Promise<string[]> 
     try {
       return await attempt()
     } catch (error) {
-      if (tries === MOST_TRIES || !(error instanceof RyoFaasError && error.code === 'PACKAGE_INCOMPLETE')) throw error
+      // Another agent leads now, perhaps; what it lacks it is asked first.
+      const isAgain = error instanceof RyoFaasError && AGAIN.has(error.code)
+      if (tries === MOST_TRIES || !isAgain) throw error
     }
   }
 }

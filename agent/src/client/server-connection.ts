@@ -56,6 +56,8 @@ function serverAt(address: string, environment: NodeJS.ProcessEnv): ChosenServer
 interface Use {
   environment: NodeJS.ProcessEnv
   signal?: AbortSignal | undefined
+  /** Hears what a request waits for. */
+  onWaiting?: ((what: string) => void) | undefined
   /** Nobody is there to answer a question of ssh: it fails instead. */
   isUnattended?: boolean
 }
@@ -65,16 +67,17 @@ export async function connectTo(
   chosen: ChosenServer | undefined,
   { home, ...use }: Choice & Use,
 ): Promise<AgentClient> {
-  const { signal } = use
-  if (chosen === undefined) return AgentClient.connect(home, signal)
+  const { signal, onWaiting } = use
+  if (chosen === undefined) return AgentClient.connect(home, { signal, onWaiting })
   const { name, server } = chosen
   const { token } = server
   if (server.kind === 'https') {
     const { url, ca } = server
-    return new AgentClient({ url, token, signal, server: name, ...(ca !== undefined && { ca }) })
+    return new AgentClient({ url, token, signal, onWaiting, server: name, ...(ca !== undefined && { ca }) })
   }
   const socketPath = await naming(name, openTunnel({ ...server, port: server.agentPort }, use))
-  return new AgentClient({ url: `http://127.0.0.1:${server.agentPort}`, token, signal, server: name, socketPath })
+  const url = `http://127.0.0.1:${server.agentPort}`
+  return new AgentClient({ url, token, signal, onWaiting, server: name, socketPath })
 }
 
 /**

@@ -43,11 +43,11 @@ test('a leader that slept while another one took over writes nothing, and is tol
   await record.write('before')
   const next = make().record
   await next.claim(2)
-  await expect(record.write('late')).rejects.toMatchObject({ code: 'NOT_LEADING' })
+  await expect(record.write('late')).rejects.toMatchObject({ code: 'LEADER_LOST' })
   expect(agent.wasDeposed).toBe(true)
   expect(await next.read()).toMatchObject({ value: 'before', epoch: 2 })
   await next.write('after')
-  await expect(record.claim(1)).rejects.toMatchObject({ code: 'NOT_LEADING' })
+  await expect(record.claim(1)).rejects.toMatchObject({ code: 'LEADER_LOST' })
   expect(await next.read()).toMatchObject({ value: 'after' })
 })
 
@@ -81,7 +81,7 @@ test('who may not lead any more does not write, whatever the bus does', async ()
   await record.claim(1)
   await record.write('before')
   agent.isHeld = false
-  await expect(record.write('after')).rejects.toMatchObject({ code: 'NOT_LEADING' })
+  await expect(record.write('after')).rejects.toMatchObject({ code: 'LEADER_LOST' })
   expect([agent.wasDeposed, await record.read()]).toMatchObject([false, { value: 'before' }])
 })
 

@@ -87,7 +87,7 @@ export class SharedRecord {
   /**
    * From here on only this agent writes, until one with a later epoch does.
    * @returns what is there
-   * @throws RyoFaasError NOT_LEADING; BusError
+   * @throws RyoFaasError LEADER_LOST; BusError
    */
   async claim(epoch: number): Promise<unknown> {
     this.#epoch = epoch
@@ -109,7 +109,7 @@ export class SharedRecord {
 
   /**
    * After `claim`; one at a time.
-   * @throws RyoFaasError NOT_LEADING: whether it was written is not known if the bus went away; BusError FULL, REFUSED
+   * @throws RyoFaasError LEADER_LOST: whether it was written is not known if the bus went away; BusError FULL, REFUSED
    */
   async write(value: unknown): Promise<void> {
     const packed = await this.#packed(value)
@@ -161,12 +161,12 @@ export class SharedRecord {
   }
 
   #mustBeHeld(): void {
-    if (!this.#options.isHeld()) throw notLeading()
+    if (!this.#options.isHeld()) throw leaderLost()
   }
 
   #deposed(): RyoFaasError {
     this.#options.onDeposed()
-    return notLeading()
+    return leaderLost()
   }
 }
 
@@ -175,9 +175,10 @@ interface Packed {
   headers: Record<string, string>
 }
 
-export function notLeading(): RyoFaasError {
-  return new RyoFaasError('NOT_LEADING', 'this agent does not lead the platform any more', {
-    hint: 'Try again: the agent that leads answers.',
+/** What was asked has begun. */
+export function leaderLost(): RyoFaasError {
+  return new RyoFaasError('LEADER_LOST', 'this agent lost the lead of the platform while it did that', {
+    hint: 'It may be done, or in part: see ryo-faas details, and do what is missing.',
   })
 }
 

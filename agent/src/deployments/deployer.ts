@@ -300,7 +300,9 @@ export class Deployer {
 
   /** What was published last, with the keys and the clock of now. */
   async #goOn(): Promise<void> {
-    if (await this.#last.take()) await this.#publisher.publish()
+    if (!(await this.#last.take())) return
+    // That proxies on machines that are gone do not say that they serve it is waited for by nobody.
+    this.#publisher.publish().catch((error: unknown) => this.#options.log.warn({ err: error }, 'publishing failed'))
   }
 
   /** Ends a deploy that cannot begin yet. */

@@ -139,7 +139,9 @@ test('without what was published before, nothing is published until all that ser
 
 test('it leads at once, what was published goes on whole, and what runs is adopted when the engine answers', async () => {
   const before = published()
+  const count = tables.length
   const { deployer, engine, waits } = await lead({ isSilent: true })
+  await until(async () => tables.length > count || undefined)
   expect([published(), deployer.waitsFor]).toEqual([before, NO_LEADER.message])
   expect(await call('one')).toBe('one')
   expect((await deployer.list()).map(({ state: is, instances }) => [is, instances.length])).toEqual([
@@ -172,7 +174,9 @@ test('a version that the agent before had not published yet is served when it is
     one!.versions.push({ ...one!.versions[0]!, version: 2 })
     Object.assign(one!, { active: 2, nextVersion: 3 })
   })
+  const count = tables.length
   const { engine } = await lead({ isSilent: true, lastRoutes: async () => last })
+  await until(async () => tables.length > count || undefined)
   expect([published(), versionOfOne()]).toEqual([before, 1])
   engine.isSilent = false
   await until(async () => (versionOfOne() === 2 && published()['one']!.length === 1) || undefined)

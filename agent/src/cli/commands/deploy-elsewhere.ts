@@ -74,7 +74,7 @@ async function build(
 ): Promise<BuiltPackages> {
   const { home, signal } = context
   try {
-    return await buildWithAgent(await AgentClient.connect(home, signal), asked, { emit, signal })
+    return await buildWithAgent(await AgentClient.connect(home, { signal }), asked, { emit, signal })
   } catch (error) {
     if (!(error instanceof RyoFaasError && ['NOT_RUNNING', 'STANDS_BY'].includes(error.code))) throw error
     return context.buildHere(asked, { emit, signal })

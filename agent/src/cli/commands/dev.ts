@@ -82,7 +82,7 @@ async function watch(file: string, args: Record<string, unknown>, context: Conte
 /** After Ctrl-C, which cancelled everything that uses the context's own signal. */
 async function stopOurs(context: Context): Promise<void> {
   const { signal } = new AbortController()
-  const alive = { ...context, signal, connect: () => AgentClient.connect(context.home, signal) }
+  const alive = { ...context, signal, connect: () => AgentClient.connect(context.home, { signal }) }
   // It may be in the middle of its start, where nothing can be told to stop yet.
   if (context.signal.aborted) await ensureRunning(alive)
   if (await isAbsent(alive)) return

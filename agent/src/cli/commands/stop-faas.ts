@@ -116,7 +116,7 @@ async function reachAgent(context: Context, progress: Progress): Promise<AgentCl
   for (let restarted = false; ;) {
     if (!(await readAgentFile(home))) return undefined
     try {
-      const client = await AgentClient.connect(home, signal)
+      const client = await AgentClient.connect(home, { signal })
       const { phase } = await client.call('platform', {})
       if (phase.kind === 'ready') return client
       if (phase.kind === 'stopping') {

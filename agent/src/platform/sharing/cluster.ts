@@ -14,7 +14,6 @@ import {
   Lease,
   Members,
   newClusterKey,
-  notLeading,
   PeerDoor,
   Seal,
   SharedFolders,
@@ -159,7 +158,7 @@ export class Cluster {
     })
   }
 
-  /** The home of the last leader becomes this one's. @throws BusError; RyoFaasError NOT_LEADING */
+  /** The home of the last leader becomes this one's. @throws BusError; RyoFaasError LEADER_LOST */
   takeOver(epoch: number): Promise<void> {
     return this.#home.takeOver(epoch)
   }
@@ -168,7 +167,7 @@ export class Cluster {
   async connectLeader(): Promise<Duplex> {
     const state = this.#lease?.state
     const address = state?.kind === 'following' ? state.leader?.address : undefined
-    if (address === undefined) throw notLeading()
+    if (address === undefined) throw new RyoFaasError('NOT_LEADING', 'it is not known yet which agent leads')
     try {
       return await connectPeer(address, this.#seal.peerKey)
     } catch (error) {

@@ -56,7 +56,7 @@ test('who does not lead any more starts and ends nothing, may look, and looks ag
   let looked = 0
   engine.watch(() => (looked += 1))
   lease.isHeld = false
-  expect(await act()).toEqual(['NOT_LEADING', 'NOT_LEADING', 'NOT_LEADING'])
+  expect(await act()).toEqual(['LEADER_LOST', 'LEADER_LOST', 'LEADER_LOST'])
   expect([real.done, (await engine.instances()).length]).toEqual([[], 1])
   guard.heldAgain()
   expect(looked).toBe(1)
@@ -66,11 +66,11 @@ test('who hands over leaves what others see, and ends what is its own', async ()
   const shared = make({ isShared: true })
   shared.guard.handOver()
   shared.lease.isHeld = false
-  expect(await shared.act()).toEqual(['NOT_LEADING', 'ok', 'ok'])
+  expect(await shared.act()).toEqual(['LEADER_LOST', 'ok', 'ok'])
   expect([shared.real.done, await shared.engine.instances()]).toEqual([[], []])
   const own = make({ isShared: false })
   own.guard.handOver()
   own.lease.isHeld = false
-  expect(await own.act()).toEqual(['NOT_LEADING', 'ok', 'ok'])
+  expect(await own.act()).toEqual(['LEADER_LOST', 'ok', 'ok'])
   expect([own.real.done, (await own.engine.instances()).length]).toEqual([['stop a', 'clean up'], 1])
 })

@@ -2,7 +2,7 @@
  * The engine of an agent that leads for as long as its lease holds: one that does not lead any more starts and ends nothing.
  * What a process that stood still does in the moment in which it wakes is put right by the one that leads then.
  */
-import { notLeading } from '../../cluster/index.ts'
+import { leaderLost } from '../../cluster/index.ts'
 import type { Engine } from '../../engines/index.ts'
 
 export class EngineGuard {
@@ -28,13 +28,13 @@ export class EngineGuard {
     const must = <Args extends unknown[], Result>(run: (...args: Args) => Promise<Result>, left: Result) => {
       return async (...args: Args): Promise<Result> => {
         if (this.#isHandedOver) return engine.isShared ? left : run(...args)
-        if (!this.#isHeld()) throw notLeading()
+        if (!this.#isHeld()) throw leaderLost()
         return run(...args)
       }
     }
     const guarded: Partial<Engine> = {
       start: async (spec, signal) => {
-        if (!this.#isHeld()) throw notLeading()
+        if (!this.#isHeld()) throw leaderLost()
         return engine.start(spec, signal)
       },
       stop: must((id, graceMs) => engine.stop(id, graceMs), undefined),

@@ -64,7 +64,7 @@ export class SharedHome {
 
   /**
    * Makes the home what the last leader's was, and shares every change from here on.
-   * @throws BusError; RyoFaasError NOT_LEADING
+   * @throws BusError; RyoFaasError LEADER_LOST
    */
   async takeOver(epoch: number): Promise<void> {
     const { home, secrets, record } = this.#options
@@ -125,7 +125,7 @@ export class SharedHome {
     })
   }
 
-  /** @throws RyoFaasError NOT_LEADING, NATS_UNAVAILABLE */
+  /** @throws RyoFaasError LEADER_LOST, NATS_UNAVAILABLE */
   #change(change: (current: Shared) => Shared): Promise<void> {
     return this.#queue.run(CHANGING, async () => {
       const before = this.#shared!
