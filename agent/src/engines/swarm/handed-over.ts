@@ -1,9 +1,10 @@
 /** Secrets and configs of Swarm, as many as an instance needs, known by its label and removed with it. */
 import type Docker from 'dockerode'
-import { ignoreStatus, translateDockerError } from '../../docker/index.ts'
+import { ignoreStatus } from '../../docker/index.ts'
 import type { InstanceSpec } from '../engine.ts'
 import { labelsOf } from '../docker/container-spec.ts'
 import { contentsOf, type Handed } from './service-spec.ts'
+import { translateSwarmError } from './swarm-errors.ts'
 
 interface Named {
   ID: string
@@ -33,7 +34,7 @@ export class HandedOver {
         }),
       )
     } catch (error) {
-      throw translateDockerError(error, `handing secrets to ${spec.route}`)
+      throw translateSwarmError(error, `handing secrets to ${spec.route}`)
     }
   }
 

@@ -3,7 +3,8 @@
  * proxy. Others may be attached to it.
  */
 import type Docker from 'dockerode'
-import { ignoreStatus, isDockerStatus, translateDockerError } from '../../docker/index.ts'
+import { ignoreStatus, isDockerStatus } from '../../docker/index.ts'
+import { translateSwarmError } from './swarm-errors.ts'
 
 interface Network {
   Id: string
@@ -60,7 +61,7 @@ export class SwarmNetworks {
       // Another agent was first.
       const made = isDockerStatus(error, 409) ? await this.#find(route) : undefined
       if (made !== undefined) return made
-      throw translateDockerError(error, `making the network of ${route}`)
+      throw translateSwarmError(error, `making the network of ${route}`)
     }
   }
 
