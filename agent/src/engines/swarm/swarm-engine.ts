@@ -28,7 +28,7 @@ import type { Registry } from '../oci/registry.ts'
 import { constraintsOf, serviceName, serviceSpec } from './service-spec.ts'
 import { writeMissingPorts, writePort } from './service-ports.ts'
 import { addressOf, platformHosts, type SwarmInfo, type SwarmService } from './swarm-api.ts'
-import { translateSwarmError, withLeader } from './swarm-errors.ts'
+import { patiently, translateSwarmError } from './swarm-errors.ts'
 import { OciImages } from '../oci/oci-images.ts'
 import { hasEnded, hasRun, phaseOf, toInstance } from './swarm-instance.ts'
 import { SwarmLogs } from './swarm-logs.ts'
@@ -131,7 +131,7 @@ export class SwarmEngine implements Engine {
   start(spec: InstanceSpec, signal: AbortSignal): Promise<Instance> {
     this.#leadsSince ??= Date.now()
     let isBegun = false
-    return withLeader(async () => {
+    return patiently(async () => {
       if (isBegun) await this.stop(spec.id, 0)
       isBegun = true
       return this.#starts(() => this.#start(spec, signal))

@@ -1,13 +1,14 @@
 import { expect, test } from 'vitest'
-import { translateSwarmError, withLeader } from './swarm-errors.ts'
+import { patiently, translateSwarmError } from './swarm-errors.ts'
 
 const lost = new Error('rpc error: code = Unknown desc = raft: failed to process the request: node lost leader status')
+const busy = new Error('starting container failed: unable to remount dir as readonly: device or resource busy')
 const refused = new Error('no space left on device')
 
-/** What `withLeader` makes of failures, one for each time it is done. */
+/** What `patiently` makes of failures, one for each time it is done. */
 async function done(failures: (Error | undefined)[], signal = new AbortController().signal) {
   const left = [...failures]
-  const ran = withLeader(() => {
+  const ran = patiently(() => {
     const failure = left.shift()
     if (failure !== undefined) throw translateSwarmError(failure, 'starting it')
     return Promise.resolve('started')
@@ -15,8 +16,8 @@ async function done(failures: (Error | undefined)[], signal = new AbortControlle
   return { outcome: await ran.catch((error: Error) => error.message), left: left.length }
 }
 
-test('what fails because the managers have no leader is done again, and nothing else', async () => {
-  expect(await done([lost, undefined])).toEqual({ outcome: 'started', left: 0 })
+test('what fails because the managers have no leader or a machine is busy is done again, and nothing else', async () => {
+  expect(await done([lost, busy, undefined])).toEqual({ outcome: 'started', left: 0 })
   expect(await done([refused, undefined])).toEqual({ outcome: 'starting it: no space left on device', left: 1 })
   expect(await done([lost, undefined], AbortSignal.abort())).toEqual({
     ...{ outcome: "Docker's managers have not chosen a leader yet", left: 1 },

@@ -22,18 +22,22 @@ export function translateSwarmError(error: unknown, doing: string): RyoFaasError
   })
 }
 
+/** A machine short of time does not get the folder of secrets into place; the next container there does. */
+const BUSY = /device or resource busy/
+
 /**
- * Does it again while the managers have no leader, for half a minute at most.
+ * Does it again while the managers have no leader, or a machine is busy: for half a minute at most.
  * @param run what it did before it failed may have been done or not
  */
-export async function withLeader<T>(run: () => Promise<T>, signal: AbortSignal): Promise<T> {
+export async function patiently<T>(run: () => Promise<T>, signal: AbortSignal): Promise<T> {
   const begin = performance.now()
   for (;;) {
     try {
       return await run()
     } catch (error) {
+      const { message } = error as Error
       const isOver = signal.aborted || performance.now() - begin > PATIENCE_MS
-      if (isOver || (error as Error).message !== LEADERLESS) throw error
+      if (isOver || (message !== LEADERLESS && !BUSY.test(message))) throw error
       await delay(AGAIN_MS, undefined, { signal }).catch(() => undefined)
     }
   }
