@@ -77,7 +77,9 @@ function sent({ method, url, headers, raw }: FastifyRequest, socket: Duplex, sig
       headers: { ...others, connection: 'close', [RELAYED]: '1' },
     })
     passed.on('response', resolve).on('error', reject)
-    raw.on('error', error => passed.destroy(error)).pipe(passed)
+    // It may be asked again, and its body is read once.
+    if (method === 'GET' || method === 'HEAD') passed.end()
+    else raw.on('error', error => passed.destroy(error)).pipe(passed)
   })
 }
 

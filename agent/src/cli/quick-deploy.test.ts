@@ -22,6 +22,7 @@ const PLATFORM: PlatformView = {
   parts: [],
 }
 const DEPLOYED: DeployEvent[] = [
+  { type: 'waiting', why: 'the managers have no leader' },
   { type: 'planned', names: ['Hello'], folders: ['/f'] },
   { type: 'step', name: 'Hello', step: 'checking' },
   { type: 'note', name: 'Hello', message: 'a note' },
@@ -114,6 +115,13 @@ test.each([
   expect(asked[0]!.body).toEqual(asked[1]!.body)
   expect(asked[0]!.body).toMatchObject({ file: join(folder, 'deploy.json'), variables: { A: 'a' } })
   expect(asked[0]!.headers['user-agent']).toBe(asked[1]!.headers['user-agent'])
+  const waits = events.includes(DEPLOYED[0]!) && !args.join().includes('--json')
+  expect(fast.stderr.includes('waiting: the managers have no leader')).toBe(waits)
+})
+
+test.each(['NOT_LEADING', 'STANDS_BY'])('what nobody did yet is left to the ordinary client: %s', async code => {
+  respond = response => void response.writeHead(503).end(JSON.stringify({ error: { code, message: 'not now' } }))
+  expect((await quick(['deploy'])).code).toBeUndefined()
 })
 
 test('what the agent refuses, and a connection that breaks, is told like by the ordinary command', async () => {

@@ -35,6 +35,8 @@ export const DeployEvent = z.discriminatedUnion('type', [
     /** Folders and files to watch, whether or not they exist: a change there calls for a redeploy. */
     folders: z.array(z.string()),
   }),
+  /** It has not begun; `why` is a reason like that of an error. */
+  z.object({ type: z.literal('waiting'), why: z.string() }),
   z.object({ type: z.literal('step'), name: z.string(), step: DeployStep }),
   /** What was bundled, if the request asked to explain it. */
   z.object({ type: z.literal('bundled'), name: z.string(), facts: BundleFacts }),

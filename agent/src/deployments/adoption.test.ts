@@ -9,6 +9,7 @@ afterEach(() => ends.splice(0).forEach(end => end()))
 
 function adopting({ patienceMs = 60_000, waitMs = 60_000 } = {}) {
   const engine = {
+    silence: () => new RyoFaasError('DOCKER_UNREACHABLE', 'the managers are silent'),
     kind: 'well' as 'well' | 'away' | 'silent',
     instances: () => {
       if (engine.kind === 'silent') return new Promise<never>(() => undefined)
@@ -26,7 +27,7 @@ function adopting({ patienceMs = 60_000, waitMs = 60_000 } = {}) {
       know()
       log.push('known')
     },
-    goOn: async () => void log.push('goes on'),
+    goOn: () => log.push('goes on'),
     onChange: () => log.push(`waits for: ${adoption.waitsFor}`),
     log: { warn: () => undefined },
   })
@@ -62,7 +63,7 @@ test('an engine that does not answer at all is waited for no longer than one tha
   const { adoption, engine, log } = adopting({ patienceMs: 1 })
   engine.kind = 'silent'
   await adoption.begin()
-  expect(log).toEqual(['waits for: the engine does not say what runs', 'goes on'])
+  expect(log).toEqual(['waits for: the managers are silent', 'goes on'])
 })
 
 test('what is asked meanwhile waits for a bounded time, and is told why', async () => {
@@ -86,7 +87,7 @@ test('an engine that goes away while what runs is looked at is asked again', asy
       if (attempts < 3) throw NO_LEADER
       know()
     },
-    goOn: async () => void log.push('goes on'),
+    goOn: () => log.push('goes on'),
     onChange: () => undefined,
     log: { warn: () => undefined },
   })
@@ -102,7 +103,7 @@ test('what fails after that is the failure of the start', async () => {
       know()
       throw new RyoFaasError('PART_FAILED', 'the proxy did not accept the new routes')
     },
-    goOn: () => Promise.reject(new Error('not asked for')),
+    goOn: () => expect.unreachable('the engine answers'),
     onChange: () => undefined,
     log: { warn: () => undefined },
   })

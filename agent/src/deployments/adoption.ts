@@ -13,14 +13,14 @@ import { backoffMs } from '../host/index.ts'
 const AGAIN = { firstMs: 100, mostMs: 1_000 }
 const ANSWER_MS = 30_000
 /** What is asked of the platform meanwhile waits for so long. */
-const WAIT_MS = 10_000
+const WAIT_MS = 30_000
 
 export interface AdoptionOptions {
-  engine: Pick<Engine, 'instances'>
+  engine: Pick<Engine, 'instances' | 'silence'>
   /** The engine answers: adopts what runs. @param onKnown to be called once all that serve are known */
   adopt: (onKnown: () => void) => Promise<void>
-  /** The engine does not answer: from here on all goes on as it was before. */
-  goOn: () => Promise<void>
+  /** The engine does not answer: from here on all goes on as it was before. Called once, and not waited for. */
+  goOn: () => void
   /** How long the engine may be silent before that. */
   patienceMs: number
   /** What is waited for is another thing now. */
@@ -59,10 +59,10 @@ export class Adoption {
     const { log, patienceMs, goOn } = this.#options
     return new Promise((resolve, reject) => {
       let isLate = false
-      const onSilence = async () => {
+      const onSilence = () => {
         if (isLate) return
         isLate = true
-        await goOn().catch((error: unknown) => log.warn({ err: error }, 'what was published before is not known'))
+        goOn()
         resolve()
       }
       this.#adopt(patienceMs, onSilence).then(resolve, (error: Error) => {
@@ -80,7 +80,7 @@ export class Adoption {
     await Promise.race([this.#known, delay(waitMs, undefined, { signal: over.signal }).catch(() => undefined)])
     over.abort()
     if (this.#isKnown) return
-    const { code, message, hint } = this.#why ?? noAnswer()
+    const { code, message, hint } = this.#why ?? this.#noAnswer()
     throw new RyoFaasError(code, `functions cannot be started, stopped or changed yet: ${message}`, {
       hint: hint ?? 'What runs goes on. Try again in a moment.',
     })
@@ -90,7 +90,7 @@ export class Adoption {
     this.#abort.abort()
   }
 
-  async #adopt(patienceMs: number, onSilence: () => Promise<void>): Promise<void> {
+  async #adopt(patienceMs: number, onSilence: () => void): Promise<void> {
     const { adopt, log } = this.#options
     const { signal } = this.#abort
     for (let failures = 1; !signal.aborted; failures += 1) {
@@ -103,7 +103,7 @@ export class Adoption {
         if (signal.aborted) return
         if (this.#wait(RyoFaasError.from(error, 'ENGINE_FAILED')))
           log.warn({ err: error as Error }, 'the engine is waited for')
-        await onSilence()
+        onSilence()
         await delay(backoffMs(AGAIN, failures), undefined, { signal }).catch(() => undefined)
       }
     }
@@ -112,9 +112,13 @@ export class Adoption {
   async #ask(answerMs: number): Promise<void> {
     const over = AbortSignal.any([this.#abort.signal, AbortSignal.timeout(answerMs)])
     const silence = new Promise<never>((_, reject) => {
-      over.addEventListener('abort', () => reject(noAnswer()), { once: true })
+      over.addEventListener('abort', () => reject(this.#noAnswer()), { once: true })
     })
     await Promise.race([this.#options.engine.instances(), silence])
+  }
+
+  #noAnswer(): RyoFaasError {
+    return this.#options.engine.silence?.() ?? new RyoFaasError('ENGINE_FAILED', 'the engine does not say what runs')
   }
 
   /** @returns whether that is news */
@@ -124,8 +128,4 @@ export class Adoption {
     if (isNews) this.#options.onChange()
     return isNews
   }
-}
-
-function noAnswer(): RyoFaasError {
-  return new RyoFaasError('ENGINE_FAILED', 'the engine does not say what runs')
 }

@@ -154,7 +154,7 @@ export class Deployer {
     this.#adoption = new Adoption({
       ...{ ...options, onChange: options.onWaiting },
       adopt: onKnown => this.#adopt(onKnown),
-      goOn: () => this.#goOn(),
+      goOn: () => void this.#goOn(),
     })
   }
 
@@ -264,6 +264,7 @@ export class Deployer {
   /** Stops every instance and keeps the state: the next start brings them back. Returns what was stopped. */
   async stopInstances(): Promise<string[]> {
     this.#adoption.close()
+    this.#last.forget()
     this.#reconciler.close()
     this.#scaler.close()
     // Deploys and scalings in progress are undone first.
@@ -279,6 +280,7 @@ export class Deployer {
   /** Stops managing instances; they keep running. */
   async close(): Promise<void> {
     this.#adoption.close()
+    this.#last.forget()
     this.#reconciler.close()
     this.#scaler.close()
     await this.#queue.idle()
@@ -300,14 +302,18 @@ export class Deployer {
 
   /** What was published last, with the keys and the clock of now. */
   async #goOn(): Promise<void> {
-    if (!(await this.#last.take())) return
-    // That proxies on machines that are gone do not say that they serve it is waited for by nobody.
-    this.#publisher.publish().catch((error: unknown) => this.#options.log.warn({ err: error }, 'publishing failed'))
+    try {
+      if (await this.#last.take()) await this.#publisher.publish()
+    } catch (error) {
+      this.#options.log.warn({ err: error as Error }, 'what was published last cannot be published again')
+    }
   }
 
   /** Ends a deploy that cannot begin yet. */
   async #isKnown(emit: Emit): Promise<boolean> {
     try {
+      const { waitsFor } = this
+      if (waitsFor !== undefined) emit({ type: 'waiting', why: waitsFor })
       await this.#adoption.known()
       return true
     } catch (error) {

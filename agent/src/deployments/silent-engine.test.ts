@@ -8,7 +8,7 @@ import { FUNCTIONS_PREFIX } from '@ryo-faas/runtime/protocol'
 import { Credentials } from '../access/index.ts'
 import { TEST_KEYS } from '../access/access-testing.ts'
 import { RyoFaasError, type DeployEvent } from '../contract/index.ts'
-import { Deployer } from './index.ts'
+import { Deployer, type DeployerOptions } from './index.ts'
 import { StateStore } from './state/index.ts'
 import type { Instance } from '../engines/index.ts'
 import { createLanguages, type Languages } from '../languages/index.ts'
@@ -65,7 +65,10 @@ afterAll(async () => {
 })
 
 /** One that leads from now on. */
-async function lead({ isSilent = false, lastRoutes = async () => tables.at(-1)?.routes } = {}) {
+async function lead({
+  isSilent = false,
+  lastRoutes,
+}: { isSilent?: boolean } & Pick<DeployerOptions, 'lastRoutes'> = {}) {
   const engine = new SilentEngine(home, threads)
   engine.isSilent = isSilent
   const { reach } = await engine.prepare()
@@ -125,7 +128,7 @@ async function call(name: string): Promise<string> {
 
 test('without what was published before, nothing is published until all that serve are known', async () => {
   const [before, count] = [published(), tables.length]
-  const { deployer, engine } = await lead({ isSilent: true, lastRoutes: async () => undefined })
+  const { deployer, engine } = await lead({ isSilent: true })
   await deployer.republish()
   const told = deployer.publish()
   expect(tables.length).toBe(count)
@@ -140,7 +143,13 @@ test('without what was published before, nothing is published until all that ser
 test('it leads at once, what was published goes on whole, and what runs is adopted when the engine answers', async () => {
   const before = published()
   const count = tables.length
-  const { deployer, engine, waits } = await lead({ isSilent: true })
+  let asked = 0
+  const lastRoutes = async () => {
+    asked += 1
+    if (asked === 1) throw new Error('its stream has no leader')
+    return tables.at(-1)!.routes
+  }
+  const { deployer, engine, waits } = await lead({ isSilent: true, lastRoutes })
   await until(async () => tables.length > count || undefined)
   expect([published(), deployer.waitsFor]).toEqual([before, NO_LEADER.message])
   expect(await call('one')).toBe('one')
@@ -152,12 +161,16 @@ test('it leads at once, what was published goes on whole, and what runs is adopt
   await state.update(next => void (next.keys['k1'] = { id: 'k1', name: 'shop', hash: 'h', createdAt: '' } as never))
   await deployer.publish()
   expect([published(), tables.at(-1)!.keys?.length]).toEqual([before, 1])
-  // What needs the engine waits for it.
+  // What needs the engine waits for it, and says so.
+  const deploying: DeployEvent[] = []
+  const empty = { project: 'p', file: 'p/deploy.json', functions: [], debug: false, explain: false, replace: false }
+  const deployed = deployer.deployPackages(empty, event => void deploying.push(event), never)
+  expect(deploying).toEqual([{ type: 'waiting', why: NO_LEADER.message }])
   const scaled = deployer.lifecycle.scale('two', 0, never)
   // One of them dies meanwhile.
   await threads.all.get(before['one']![0]!)!.worker.terminate()
   engine.isSilent = false
-  await scaled
+  await Promise.all([scaled, deployed])
   await until(
     async () => (published()['one']!.length === 1 && published()['one']![0] !== before['one']![0]) || undefined,
   )

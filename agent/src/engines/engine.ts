@@ -9,7 +9,7 @@
  * 4. An instance that died stays listed as `exited` (with its reason) until it is stopped.
  * 5. An instance that is frozen, by whoever it was, is listed as `frozen`, and `stop` ends it like any other.
  */
-import type { EngineKind, Isolation } from '../contract/index.ts'
+import type { EngineKind, Isolation, RyoFaasError } from '../contract/index.ts'
 import type { ExtraHost } from '../host/index.ts'
 import type { EngineCapabilities } from './capabilities.ts'
 
@@ -158,6 +158,8 @@ export interface Engine extends EngineCapabilities {
   instances(route?: string): Promise<Instance[]>
   /** Asks it to exit, kills it after `graceMs`, then removes it. */
   stop(id: string, graceMs: number): Promise<void>
+  /** Why it does not answer, most likely, while it does not. */
+  silence?(): RyoFaasError
   /** Calls back after any instance died or was removed, or the engine came back; the caller looks again. */
   watch(onChange: () => void): void
   /** Removes what `prepare` created, and what is left of instances. */

@@ -212,7 +212,7 @@ export class Agent implements Platform {
     const home = { ...this.#home, isAdopted: this.#home.isAdopted || epoch > 1 }
     const engineAhead = await this.#engineAhead?.take()
     const guard: Launch['guard'] = engine => cluster.guard.guard(engine)
-    await this.#run({ ...this.#launch(home), term: epoch, engineAhead, guard })
+    await this.#run({ ...this.#launch(home), term: epoch, hasStoodBy: this.#follows, engineAhead, guard })
   }
 
   async #giveUp(cluster: Cluster, error: unknown): Promise<void> {

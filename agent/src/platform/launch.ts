@@ -47,6 +47,8 @@ export interface Launch {
   guard?: ((engine: Engine) => Engine) | undefined
   /** With several agents: the epoch in which this one leads. */
   term?: number | undefined
+  /** With several agents: another one led until now. */
+  hasStoodBy?: boolean | undefined
   /** It stood by: its engine is prepared. */
   engineAhead?: PreparedEngine | undefined
   started: Started

@@ -114,6 +114,9 @@ export class Deploys {
           case 'note':
             progress.report(about(event.name, event.message))
             break
+          case 'waiting':
+            progress.report(`waiting: ${event.why}`)
+            break
           case 'booted':
           case 'bundled': // Only where it is asked for.
             break

@@ -89,6 +89,9 @@ export async function reportDeploy(
         interactive?.stop()
         explain(event, output)
         break
+      case 'waiting':
+        interactive?.update(`waiting: ${event.why}`)
+        break
       case 'booted':
         booted.push(event)
         interactive?.stop()

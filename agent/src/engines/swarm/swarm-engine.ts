@@ -28,7 +28,7 @@ import type { Registry } from '../oci/registry.ts'
 import { constraintsOf, serviceName, serviceSpec } from './service-spec.ts'
 import { writeMissingPorts, writePort } from './service-ports.ts'
 import { addressOf, platformHosts, type SwarmInfo, type SwarmService } from './swarm-api.ts'
-import { patiently, translateSwarmError } from './swarm-errors.ts'
+import { noLeader, patiently, translateSwarmError } from './swarm-errors.ts'
 import { OciImages } from '../oci/oci-images.ts'
 import { hasEnded, hasRun, phaseOf, toInstance } from './swarm-instance.ts'
 import { SwarmLogs } from './swarm-logs.ts'
@@ -169,6 +169,10 @@ export class SwarmEngine implements Engine {
     this.#ending.add(ended)
     void ended.finally(() => this.#ending.delete(ended))
     if (graceMs > 0) await ended
+  }
+
+  silence(): RyoFaasError {
+    return noLeader()
   }
 
   watch(onChange: () => void): void {

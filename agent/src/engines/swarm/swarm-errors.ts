@@ -16,9 +16,13 @@ const AGAIN_MS = 500
 export function translateSwarmError(error: unknown, doing: string): RyoFaasError {
   const translated = translateDockerError(error, doing)
   if (translated.code !== 'ENGINE_FAILED' || !NO_LEADER.test(translated.message)) return translated
+  return noLeader(error)
+}
+
+export function noLeader(cause?: unknown): RyoFaasError {
   return new RyoFaasError('DOCKER_UNREACHABLE', LEADERLESS, {
     hint: 'They do within half a minute if more than half of them run, which docker node ls shows.',
-    cause: error,
+    ...(cause !== undefined && { cause }),
   })
 }
 

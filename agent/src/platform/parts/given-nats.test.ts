@@ -1,5 +1,5 @@
 /** What can be wrong with a server that others run, said at the start; and what happens when it goes and comes back. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
@@ -191,4 +191,21 @@ test('options that contradict each other, and files that are none, are refused b
   for (const natsUrl of ['http://h', 'nats://', 'nats://a,b', '']) {
     expect(PlatformOptions.safeParse({ natsUrl }).success).toBe(false)
   }
+})
+
+test('what another agent has set up is not waited for, and looked at as soon as it answers', async () => {
+  let at = ''
+  const nats = await served(startNatsWith(own => ((at = own), [])))
+  const troubles: string[] = []
+  const taken = part(await accessTo(nats.url), { onSetUpLater: ({ message }) => void troubles.push(message) })
+  expect((await taken.ensure()).note).toBe('not started by ryo-faas')
+  await untilTrue(() => troubles.length > 0, 'there is no JetStream')
+  await nats.kill()
+  const config = join(at, 'nats.conf')
+  await writeFile(config, `${await readFile(config, 'utf8')}\n${FULL_RIGHTS(at)}\n`)
+  await nats.start()
+  const bus = await connectBus({ ...(await accessTo(nats.url)), name: 'test' }, AbortSignal.timeout(10_000))
+  onTestFinished(() => bus.close())
+  await untilTrue(() => streamState(bus, STREAMS.calls).then(Boolean, () => false), 'the streams are there')
+  expect(troubles.length).toBe(1)
 })

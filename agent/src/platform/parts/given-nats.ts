@@ -3,6 +3,7 @@
  * or stopped. Its streams are set up again whenever it was away.
  */
 import { readFile } from 'node:fs/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 import {
   BusError,
   connectBus,
@@ -26,6 +27,7 @@ const CONNECT_MS = 10_000
 const LOST_MS = 5_000
 /** A cluster that has lost a member chooses another leader for each stream. */
 const SETUP_MS = 30_000
+const SET_UP_AGAIN_MS = 500
 const REPLICAS = 3
 /** A lease is lost after three of them. */
 const AGENTS_MS = 1_000
@@ -88,6 +90,11 @@ export interface GivenNatsOptions {
   access: BusAccess
   replicas: PlatformOptions['natsReplicas']
   limits: Partial<StreamLimits>
+  /**
+   * Another agent has set up the streams: nothing waits until they are looked at, which a cluster that has lost a member
+   * does not answer for some seconds. Called with what is wrong, once.
+   */
+  onSetUpLater?: ((error: Error) => void) | undefined
   /** How long the first connection may take. Default 10 s. */
   connectMs?: number
   /** How long it may be lost before it counts as gone. Default 5 s. */
@@ -98,6 +105,7 @@ export class GivenNats implements Part {
   readonly name = 'nats'
   readonly #options: GivenNatsOptions
   #bus: Bus | undefined
+  #isSetUp = false
 
   constructor(options: GivenNatsOptions) {
     this.#options = options
@@ -106,8 +114,13 @@ export class GivenNats implements Part {
   /** @throws RyoFaasError BAD_NATS */
   async ensure(): Promise<RunningPart> {
     await this.stop()
-    const { access, connectMs, lostMs = LOST_MS } = this.#options
+    const { access, connectMs, lostMs = LOST_MS, onSetUpLater } = this.#options
     const bus = await connectGiven(access, { name: 'ryo-faas agent', connectMs })
+    if (onSetUpLater !== undefined && !this.#isSetUp) {
+      this.#bus = bus
+      void this.#setUpLater(bus, onSetUpLater)
+      return { address: hostsOf(access), note: 'not started by ryo-faas', gone: lossOf(bus, lostMs) }
+    }
     try {
       const server = await examined(bus)
       const replicas = await this.#ensureStreams(bus, server)
@@ -126,6 +139,19 @@ export class GivenNats implements Part {
     const bus = this.#bus
     this.#bus = undefined
     await bus?.close()
+  }
+
+  async #setUpLater(bus: Bus, onFailure: (error: Error) => void): Promise<void> {
+    for (let failures = 0; this.#bus === bus; failures += 1) {
+      try {
+        await this.#ensureStreams(bus, await examined(bus))
+        this.#isSetUp = true
+        return
+      } catch (error) {
+        if (failures === 0) onFailure(error as Error)
+        await delay(SET_UP_AGAIN_MS)
+      }
+    }
   }
 
   async #ensureStreams(bus: Bus, server: ServerDescription): Promise<number> {

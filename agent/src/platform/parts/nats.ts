@@ -18,9 +18,21 @@ export function startNats(launch: Launch, docker: DockerService): Promise<Starte
   return launch.options.natsUrl === 'own' ? startOwn(launch, docker) : startGiven(launch)
 }
 
-async function startGiven({ options, started, supervisor, timeline }: Launch): Promise<StartedNats> {
+async function startGiven({
+  options,
+  started,
+  supervisor,
+  timeline,
+  logger,
+  hasStoodBy,
+}: Launch): Promise<StartedNats> {
   const access = await givenAccess(options)
-  const part = new GivenNats({ access, replicas: options.natsReplicas, limits: limitsOf(options) })
+  const onSetUpLater = hasStoodBy
+    ? (error: Error) => logger.warn({ err: error }, 'the streams are looked at again')
+    : undefined
+  const part = new GivenNats({
+    ...{ access, replicas: options.natsReplicas, limits: limitsOf(options), onSetUpLater },
+  })
   started.add({
     close: () => part.stop(),
     end: async prune => {
