@@ -146,13 +146,22 @@ export async function startDataPlane(
   // Agents on other machines lead later, and see the same instances.
   const isKept = term !== undefined && engine.isShared === true
   const opened = startFarProxies(launch, context, isKept)
+  const lastRoutes = isKept ? readLastRoutes(launch, opened) : async () => undefined
   const [proxy, store] = await settleAll([start(proxyService(context)), start(storeService(context))])
-  const lastRoutes = async () => {
-    if (!isKept) return undefined
-    await opened
-    return (await launch.routes.far.lastTable())?.routes
-  }
   return { context, ports: { proxy, store }, lastRoutes }
+}
+
+/** @param opened resolves when they can be asked for */
+function readLastRoutes({ routes, engineAhead }: Launch, opened: Promise<void>): DataPlane['lastRoutes'] {
+  const read = () => opened.then(() => routes.far.lastTable())
+  // By one that stood by they are needed at once if the engine is silent: reading takes as long as the parts do.
+  let early = engineAhead === undefined ? undefined : read()
+  early?.catch(() => undefined)
+  return async () => {
+    const reading = early ?? read()
+    early = undefined
+    return (await reading)?.routes
+  }
 }
 
 /** Proxies on other machines, from the moment that they are heard. */
