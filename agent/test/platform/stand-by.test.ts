@@ -7,6 +7,7 @@ import { startNats, type TestNats } from '../../src/bus/testing/nats-server.ts'
 import { readAgentFile } from '../../src/client/index.ts'
 import type { PlatformView } from '../../src/contract/index.ts'
 import { TestPlatform, writeProject } from '../support/platform.ts'
+import { SilentManager } from '../support/silent-manager.ts'
 import { TestPostgres } from '../support/postgres.ts'
 import { until } from '../support/until.ts'
 
@@ -149,6 +150,45 @@ test('a second agent with the engine docker on the same Docker does not start', 
   } finally {
     await three.remove()
     await four.remove()
+  }
+})
+
+test("while Docker's managers have no leader another agent leads all the same, and says what waits for them", async () => {
+  const docker = await SilentManager.start()
+  const environment = { DOCKER_HOST: docker.dockerHost }
+  const [three, four] = await Promise.all([TestPlatform.make(environment), TestPlatform.make(environment)])
+  Object.assign(four, { project: three.project })
+  const own = [...flags.slice(0, -1), join(keys, 'of-the-swarm')]
+  try {
+    await three.start('swarm', own)
+    expect((await four.start('swarm', own)).cluster?.role).toBe('stands-by')
+    // It has prepared its engine: from here on that needs no Docker.
+    await until(async () => docker.prepared > 1 || undefined)
+    docker.hasLeader = false
+    for (const pid of pidsOf(await three.view())) process.kill(pid, 'SIGKILL')
+    const leading = await until(async () => {
+      const view = await four.view()
+      return view.cluster?.role === 'leads' && view.phase.kind === 'ready' ? view : undefined
+    })
+    const reason = "Docker's managers have not chosen a leader yet"
+    expect(leading.waitsFor).toBe(reason)
+    expect(await four.ok(['details'])).toContain(reason)
+    // What needs no Docker is done at once.
+    expect(await four.ok(['keys', 'create', 'shop'])).toMatch(/^ryofaas_/)
+    // What needs it says what it waits for, and goes on.
+    const file = await writeProject(join(four.home, 'project'), { hi: { code: 'export const hi = () => "hi"' } })
+    const deploying = four.spawnCli(['deploy', file, '--only', 'other'])
+    let said = ''
+    deploying.stderr!.on('data', (chunk: Buffer) => (said += chunk.toString()))
+    await until(async () => said.includes(`waiting: ${reason}`) || undefined)
+    docker.hasLeader = true
+    await until(async () => said.includes('[DEPLOYMENT_NOT_FOUND]') || undefined)
+    expect((await four.view()).waitsFor).toBeUndefined()
+  } finally {
+    docker.hasLeader = true
+    await four.remove()
+    await three.remove()
+    docker.stop()
   }
 })
 
