@@ -3,29 +3,24 @@
  *
  *   --long       more rounds and calls in the suites with a seed
  *   --seed <n>   another seed for them
- *   --only <t>   suites whose name contains <t>; nothing is written
+ *   --only <t>   suites whose name contains <t>; the lines of others stay as they are
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join, relative } from 'node:path'
+import { join, relative } from 'node:path'
 import { parseArgs } from 'node:util'
 import { globSync } from 'tinyglobby'
 import { ensureDocker } from '../support/docker-daemon.ts'
 import { ensureInstalled, SYSTEM_PACKAGES } from '../support/system-packages.ts'
+import { PAGE, pageOf, type Line } from './page.ts'
 import { SUITES, type Suite } from './suites.ts'
 
-const PAGE = 'docs/proofs.md'
 const LONG = { FUZZ_ROUNDS: '20000', CHAOS_SCALE: '10' }
 
 interface Report {
   testResults: { name: string; assertionResults: { status: string; fullName: string }[] }[]
-}
-interface Line {
-  suite: Suite
-  passed: number
-  total: number
 }
 
 const { values } = parseArgs({
@@ -44,12 +39,10 @@ async function main(): Promise<number> {
   try {
     const report = await run(suites.flatMap(({ files }) => globSync([...files])))
     const lines = suites.map(suite => lineOf(suite, report))
-    const page = pageOf(lines)
+    const seed = `${values.seed}${values.long ? ', long' : ''}`
+    const page = pageOf(SUITES, { run: lines, seed, before: await readFile(PAGE, 'utf8') })
     console.log(`\n${page}`)
-    if (values.only === undefined) {
-      await mkdir(dirname(PAGE), { recursive: true })
-      await writeFile(PAGE, page)
-    }
+    await writeFile(PAGE, page)
     return lines.every(({ passed, total }) => total > 0 && passed === total) ? 0 : 1
   } finally {
     await stopDocker()
@@ -84,24 +77,6 @@ function lineOf(suite: Suite, { testResults }: Report): Line {
     .filter(({ name }) => files.has(relative(process.cwd(), name)))
     .flatMap(({ assertionResults }) => assertionResults)
   return { suite, total: tests.length, passed: tests.filter(({ status }) => status === 'passed').length }
-}
-
-function pageOf(lines: readonly Line[]): string {
-  const rows = lines.map(
-    ({ suite: { name, follows, isSeeded }, passed, total }) =>
-      `| ${name} | ${follows} | ${isSeeded ? `${values.seed}${values.long ? ', long' : ''}` : '–'} | ${passed} of ${total} |`,
-  )
-  return [
-    '# Proofs',
-    '',
-    'Made by `npm run proofs`, which anyone can run. Every line consists of tests that `npm run test:all` runs as well, and',
-    '`npm test` with fewer rounds if there is a seed.',
-    '',
-    '| suite | follows | seed | passed |',
-    '| --- | --- | --- | --- |',
-    ...rows,
-    '',
-  ].join('\n')
 }
 
 process.exitCode = await main()
