@@ -81,7 +81,7 @@ const LONG = [
   ],
   ...['docs/pages', 'engine/engine', 'platform/commands', 'platform/artefact', 'platform/bad-input', 'async/chaos'],
   ...['platform/server', 'platform/move-engine', 'platform/stand-by', 'elastic/chaos', 'platform/faults'],
-  ...['platform/backup', 'engine/private-network', 'platform/start-stop', 'platform/hung-agent', 'platform/clock'],
+  ...['platform/backup', 'engine/private-network', 'platform/start-stop', 'platform/clock'],
   ...['platform/main-job', 'store/store', 'tracing/one-trace', 'platform/asleep', 'languages/go', 'languages/python'],
   ...['ui/operations', 'ui/in-containers', 'ui/server', 'ui/without-docker', 'platform/under-load'],
 ].map(name => `/${name}.test.ts`)

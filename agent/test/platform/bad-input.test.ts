@@ -10,82 +10,25 @@ import { IS_WHOLE, sampleOf } from '../support/whole-suite.ts'
 
 const GOOD = `export const work = () => new Response('good')`
 
-for (const engine of sampleOf(['process', 'docker'])) {
-  describe(`a version that cannot start, on the ${engine} engine`, () => {
-    let platform: TestPlatform
-    let url: string
-    let folder: string
-    beforeAll(async () => {
-      platform = await TestPlatform.make()
-      const { proxyUrl } = await platform.start(engine, ['--start-timeout-ms', '4000'])
-      url = `${proxyUrl}/functions/work`
-      folder = join(platform.home, 'project')
-      await platform.ok(['deploy', await writeProject(folder, { work: { code: GOOD } })])
-    })
-    afterAll(() => platform.remove())
+/** One platform for each engine, for all tests of a file. */
+const platforms = new Map<string, TestPlatform>()
+afterAll(async () => {
+  for (const platform of platforms.values()) await platform.remove()
+})
 
-    const cases: Record<string, [code: string, message: RegExp]> = {
-      'throws while it loads': [
-        `throw new Error('no database'); ${GOOD}`,
-        /did not start: Error: no database.*\n.*project\/work\/main\.ts:1:\d+/,
-      ],
-      'exits at once': [`console.log('leaving'); process.exit(4); ${GOOD}`, /exited with code 4[^]*leaving/],
-      'never listens': [
-        `console.log('waiting'); await new Promise(() => setInterval(() => {}, 1000)); ${GOOD}`,
-        /was not ready within[^]*waiting/,
-      ],
-      // Not ready either, for another reason.
-      ...(IS_WHOLE && {
-        'loops while it loads': [
-          `console.log('looping'); while (Date.now() > 0); ${GOOD}`,
-          /was not ready within[^]*looping/,
-        ],
-      }),
-    }
-    for (const [what, [code, message]] of Object.entries(cases)) {
-      test(`one that ${what} fails with its last lines, and the old one serves on`, async () => {
-        const before = await platform.details('work')
-        const file = await writeProject(folder, { work: { code: code.replace('; export', ';\nexport') } })
-        const { code: exit, stderr } = await platform.cli(['deploy', file])
-        expect(exit).toBe(1)
-        expect(stderr).toMatch(message)
-        expect(stderr).not.toMatch(/node_modules|internal\/process/)
-        expect(await (await fetch(url)).text()).toBe('good')
-        expect(await platform.details('work')).toMatchObject({ version: before.version, instances: before.instances })
-        expect(await readdir(join(platform.home, 'deployments/work'))).toEqual(['1'])
-      })
-    }
-
-    test('a deploy interrupted with Ctrl-C leaves nothing of the new version', async () => {
-      const file = await writeProject(folder, {
-        work: { code: `await new Promise(() => setInterval(() => {}, 1000))\n${GOOD}` },
-      })
-      const child = platform.spawnCli(['deploy', file])
-      const exited = once(child, 'exit')
-      const client = await platform.client()
-      await until(async () => {
-        const { resources } = await client.call('resources', {})
-        return resources.filter(({ type }) => type === 'image').length > 1 || undefined
-      })
-      child.kill('SIGINT')
-      await exited
-      expect(child.exitCode).toBe(130)
-      await until(async () => {
-        const { resources } = await client.call('resources', {})
-        return resources.length === 2 || undefined
-      })
-      expect(await (await fetch(url)).text()).toBe('good')
-    })
-  })
+async function startedOn(engine: 'process' | 'docker'): Promise<TestPlatform> {
+  const platform = platforms.get(engine) ?? (await TestPlatform.make())
+  if (platforms.has(engine)) return platform
+  platforms.set(engine, platform)
+  await platform.start(engine, ['--start-timeout-ms', '4000'])
+  return platform
 }
 
 describe('bad input', () => {
   let platform: TestPlatform
   beforeAll(async () => {
-    platform = await TestPlatform.make()
-    await platform.start('process')
+    platform = await startedOn('process')
   })
-  afterAll(() => platform.remove())
 
   const failing = async (args: string[]) => {
     const result = await platform.cli(args)
@@ -155,17 +98,84 @@ describe('bad input', () => {
   })
 })
 
+for (const engine of sampleOf(['process', 'docker'])) {
+  describe(`a version that cannot start, on the ${engine} engine`, () => {
+    let platform: TestPlatform
+    let url: string
+    let folder: string
+    beforeAll(async () => {
+      platform = await startedOn(engine)
+      url = `${(await platform.view()).proxyUrl}/functions/work`
+      folder = join(platform.home, 'project')
+      await platform.ok(['deploy', await writeProject(folder, { work: { code: GOOD } })])
+    })
+
+    const cases: Record<string, [code: string, message: RegExp]> = {
+      'throws while it loads': [
+        `throw new Error('no database'); ${GOOD}`,
+        /did not start: Error: no database.*\n.*project\/work\/main\.ts:1:\d+/,
+      ],
+      'exits at once': [`console.log('leaving'); process.exit(4); ${GOOD}`, /exited with code 4[^]*leaving/],
+      'never listens': [
+        `console.log('waiting'); await new Promise(() => setInterval(() => {}, 1000)); ${GOOD}`,
+        /was not ready within[^]*waiting/,
+      ],
+      // Not ready either, for another reason.
+      ...(IS_WHOLE && {
+        'loops while it loads': [
+          `console.log('looping'); while (Date.now() > 0); ${GOOD}`,
+          /was not ready within[^]*looping/,
+        ],
+      }),
+    }
+    for (const [what, [code, message]] of Object.entries(cases)) {
+      test(`one that ${what} fails with its last lines, and the old one serves on`, async () => {
+        const before = await platform.details('work')
+        const file = await writeProject(folder, { work: { code: code.replace('; export', ';\nexport') } })
+        const { code: exit, stderr } = await platform.cli(['deploy', file])
+        expect(exit).toBe(1)
+        expect(stderr).toMatch(message)
+        expect(stderr).not.toMatch(/node_modules|internal\/process/)
+        expect(await (await fetch(url)).text()).toBe('good')
+        expect(await platform.details('work')).toMatchObject({ version: before.version, instances: before.instances })
+        expect(await readdir(join(platform.home, 'deployments/work'))).toEqual(['1'])
+      })
+    }
+
+    test('a deploy interrupted with Ctrl-C leaves nothing of the new version', async () => {
+      const file = await writeProject(folder, {
+        work: { code: `await new Promise(() => setInterval(() => {}, 1000))\n${GOOD}` },
+      })
+      const child = platform.spawnCli(['deploy', file])
+      const exited = once(child, 'exit')
+      const client = await platform.client()
+      await until(async () => {
+        const { resources } = await client.call('resources', {})
+        return resources.filter(({ type }) => type === 'image').length > 1 || undefined
+      })
+      child.kill('SIGINT')
+      await exited
+      expect(child.exitCode).toBe(130)
+      await until(async () => {
+        const { resources } = await client.call('resources', {})
+        return resources.length === 2 || undefined
+      })
+      expect(await (await fetch(url)).text()).toBe('good')
+    })
+  })
+}
+
 describe('a start that fails', () => {
-  const platforms: TestPlatform[] = []
+  const made: TestPlatform[] = []
   const servers: Server[] = []
   afterAll(async () => {
     servers.forEach(server => server.close())
-    for (const platform of platforms) await platform.remove()
+    for (const platform of made) await platform.remove()
   })
 
   const make = async (environment?: NodeJS.ProcessEnv) => {
     const platform = await TestPlatform.make(environment)
-    platforms.push(platform)
+    made.push(platform)
     return platform
   }
   const takenPort = async () => {

@@ -1,12 +1,16 @@
 /** Parts that die, functions that die, and a platform that heals itself. */
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import Docker from 'dockerode'
 import { pack } from 'tar-stream'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { readAgentFile } from '../../src/client/index.ts'
 import type { PartView, PlatformView } from '../../src/contract/index.ts'
+import { isAlive, signalProcess } from '../../src/host/index.ts'
 import { TestPlatform, writeProject } from '../support/platform.ts'
 import { until } from '../support/until.ts'
 import { sampleOf } from '../support/whole-suite.ts'
@@ -84,24 +88,33 @@ describe('killed parts', () => {
     expect(await hello()).toBe('both')
     expect(await platform.details('hello')).toMatchObject({ version: 2, desiredInstances: 1 })
   })
-})
 
-test('stopFaas in the middle of a deploy undoes it and leaves nothing', async () => {
-  const platform = await TestPlatform.make()
-  try {
-    await platform.start('docker')
-    const code = `await new Promise(() => setInterval(() => {}, 1000))\n${HELLO}`
-    const deploying = platform.cli(['deploy', await writeProject(join(platform.home, 'project'), { hello: { code } })])
-    const client = await platform.client()
-    await until(async () => (await client.call('resources', {})).resources.find(({ type }) => type === 'instance'))
-    await platform.ok(['stopFaas', '--prune', '--yes'])
-    expect((await deploying).code).toBe(1)
-    const filters = { label: [`ryo-faas=${platform.project}`] }
-    expect(await new Docker().listContainers({ all: true, filters })).toEqual([])
-    expect(await new Docker().listImages({ filters })).toEqual([])
-  } finally {
-    await platform.remove()
-  }
+  test('of an agent that runs but does not respond commands say so, and stopFaas --force kills the platform', async () => {
+    const { agent } = (await readAgentFile(platform.home))!
+    await signalProcess(agent, 'SIGSTOP')
+    onTestFinished(async () => void (await signalProcess(agent, 'SIGCONT')))
+    const { code, stderr } = await platform.cli(['details'])
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(/the agent at http.* is not responding.*NOT_RUNNING/) as string,
+    ])
+
+    const interrupted = platform.spawnCli(['details'])
+    const exited = once(interrupted, 'exit')
+    const said = text(interrupted.stderr!)
+    await new Promise(resolve => interrupted.once('spawn', resolve))
+    interrupted.kill('SIGINT')
+    expect([(await exited)[1] === 'SIGINT' || /cancelled/.test(await said)]).toEqual([true])
+
+    const refused = await platform.cli(['stopFaas'])
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('stopFaas --force') as string])
+    expect(await isAlive(agent)).toBe(true)
+
+    const { stopped } = JSON.parse(await platform.ok(['stopFaas', '--force', '--json'])) as { stopped: string[] }
+    expect(stopped).toEqual(expect.arrayContaining(['agent', 'keeper', 'nats', 'proxy', 'store', 'dispatcher']))
+    expect(await isAlive(agent)).toBe(false)
+    expect(await platform.ok(['stopFaas'])).toBe('nothing is running\n')
+  })
 })
 
 for (const engine of sampleOf(['docker', 'process'])) {
@@ -162,8 +175,8 @@ for (const engine of sampleOf(['docker', 'process'])) {
       expect(await ask('fragile/throw')).toMatchObject({ status: 500, code: 'FUNCTION_ERROR' })
       expect(await ask('fragile')).toMatchObject({ status: 200 })
       const logs = await until(async () => {
-        const text = await platform.ok(['logs', 'fragile'])
-        return text.includes('on line four') ? text : undefined
+        const printed = await platform.ok(['logs', 'fragile'])
+        return printed.includes('on line four') ? printed : undefined
       })
       expect(logs).toMatch(/fragile\/main\.ts:3:\d+|main\.ts:3:\d+/)
     })
@@ -174,6 +187,22 @@ for (const engine of sampleOf(['docker', 'process'])) {
       expect(['failing', 'starting', 'running']).toContain(seen.state)
       await until(async () => (await platform.details('fragile')).state === 'running' || undefined)
       expect(await ask('fragile')).toMatchObject({ status: 200 })
+    })
+
+    test('stopFaas in the middle of a deploy undoes it and leaves nothing', async () => {
+      const client = await platform.client()
+      const instances = async () =>
+        (await client.call('resources', {})).resources.filter(({ type }) => type === 'instance')
+      const before = (await instances()).length
+      const code = `await new Promise(() => setInterval(() => {}, 1000))\n${HELLO}`
+      const file = await writeProject(join(platform.home, 'never'), { hello: { code } })
+      const deploying = platform.cli(['deploy', file])
+      await until(async () => (await instances()).length > before || undefined)
+      await platform.ok(['stopFaas', '--prune', '--yes'])
+      expect((await deploying).code).toBe(1)
+      const filters = { label: [`ryo-faas=${platform.project}`] }
+      expect(await new Docker().listContainers({ all: true, filters })).toEqual([])
+      expect(await new Docker().listImages({ filters })).toEqual([])
     })
   })
 }

@@ -5,11 +5,12 @@ import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
+import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import type { CommandLine } from '../../src/main/command-line.ts'
+import type * as Bundled from '../../src/main/command-line.ts'
 import { AgentClient, StoreClient } from '../../src/client/index.ts'
 import type { DeploymentView, PlatformView } from '../../src/contract/index.ts'
 import { IS_WHOLE } from './whole-suite.ts'
@@ -35,10 +36,13 @@ interface CliOptions {
   cwd?: string
 }
 
+/** Natively: vitest would transform what is built. */
+const load = createRequire(import.meta.url)
+
 /**
- * Commands that do nothing but ask the agent. In the gate they are run within the test, by the same code: what a process
- * for each takes the machine is more than most of the platform's own work. The others, and all of them in the whole
- * suite, are processes, as a user has them.
+ * Commands that do nothing but ask the agent. In the gate they are run within the test, by the same code, and so are the
+ * start and the end of a platform: what a process for each takes the machine is more than most of the platform's own
+ * work. The others, and all of them in the whole suite, are processes, as a user has them.
  */
 const ASKING = new Set([
   ...['audit', 'calls', 'clock', 'invoke', 'keys', 'logs', 'prune', 'reset', 'rollback', 'scale', 'schedules'],
@@ -73,17 +77,23 @@ export class TestPlatform {
   cli(args: string[], options: CliOptions = {}): Promise<CliResult> {
     const [command = '', action] = args
     const isAsking = ASKING.has(command) && action !== 'restore' && !args.includes('--help')
-    return ARE_ASKED_HERE && isAsking && this.#program === BIN
+    return isAsking && this.#program === BIN && ARE_ASKED_HERE
       ? this.#cliHere(args, options)
       : this.#cliProcess(args, options)
   }
 
+  /** Starting and ending: not the agent of another machine, which begins in its network. */
+  #manage(args: string[]): Promise<CliResult> {
+    const isHere = ARE_ASKED_HERE && this.#program === BIN && this.prefix().length === 0
+    return isHere ? this.#cliHere(args, {}) : this.#cliProcess(args, {})
+  }
+
   async #cliHere(argv: string[], { input = '', cwd = this.home }: CliOptions): Promise<CliResult> {
-    const { runCommandLine } = await import('../../src/main/command-line.ts')
+    const { runCommandLine } = load('../../bundle/main/command-line.js') as typeof Bundled
     const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()]
     stdin.end(input)
     const written = Promise.all([text(stdout), text(stderr)])
-    const streams = { stdin, stdout, stderr } as unknown as Pick<CommandLine, 'stdin' | 'stdout' | 'stderr'>
+    const streams = { stdin, stdout, stderr } as unknown as Pick<Bundled.CommandLine, 'stdin' | 'stdout' | 'stderr'>
     const { environment } = this
     const code = await runCommandLine({ argv, environment, cwd, ...streams, signal: new AbortController().signal })
     for (const stream of [stdout, stderr]) stream.end()
@@ -112,15 +122,13 @@ export class TestPlatform {
 
   /** @throws an error with its output, unless it exits with 0 */
   async ok(args: string[], options: CliOptions = {}): Promise<string> {
-    const { code, stdout, stderr } = await this.cli(args, options)
-    if (code !== 0) throw new Error(`ryo-faas ${args.join(' ')} exited ${code}\n${stdout}${stderr}`)
-    return stdout
+    return outputOf(args, await this.cli(args, options))
   }
 
   async start(engine: 'docker' | 'process' | 'swarm', flags: string[] = []): Promise<PlatformView> {
     const ports = ['--port', '0', '--agent-port', '0', '--nats-port', '0', '--store-port', '0']
     const args = ['startFaas', '--json', '--project', this.project, '--engine', engine, ...ports, ...flags]
-    return JSON.parse(await this.ok(args)) as PlatformView
+    return JSON.parse(outputOf(args, await this.#manage(args))) as PlatformView
   }
 
   async view(): Promise<PlatformView> {
@@ -152,10 +160,15 @@ export class TestPlatform {
 
   /** Removes everything: processes, containers, network, function images, files. */
   async remove(): Promise<void> {
-    const { code, stderr } = await this.cli(['stopFaas', '--prune', '--yes'])
+    const { code, stderr } = await this.#manage(['stopFaas', '--prune', '--yes'])
     await rm(this.home, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 })
     if (code !== 0) throw new Error(`the platform could not be removed: ${stderr}`)
   }
+}
+
+function outputOf(args: string[], { code, stdout, stderr }: CliResult): string {
+  if (code !== 0) throw new Error(`ryo-faas ${args.join(' ')} exited ${code}\n${stdout}${stderr}`)
+  return stdout
 }
 
 /** Writes a project with one function per entry into a folder and returns the path of its deploy.json. */
