@@ -9,6 +9,7 @@ import type {
   ExportedFunctions,
   ExportRequest,
   FurtherProxy,
+  ServiceState,
 } from '../contract/index.ts'
 import type { Output } from './output.ts'
 
@@ -58,16 +59,6 @@ export interface BackupFacts {
   nats: 'copied' | 'elsewhere'
   /** That its platform was started with, beyond the defaults. */
   flags: string[]
-}
-
-/** The platform as a service of this machine. */
-export interface ServiceState {
-  path: string
-  isOfUser: boolean
-  isInstalled: boolean
-  state: string
-  isEnabled: boolean
-  notes: string[]
 }
 
 /** See `platform/swarm-members.ts`. */

@@ -83,6 +83,7 @@ export {
   PlatformView,
   ResourceView,
   type FurtherProxy,
+  type ServiceState,
 } from './platform.ts'
 export {
   Attributes,

@@ -121,3 +121,16 @@ export const ResourceView = z.object({
   createdAt: z.string(),
 })
 export type ResourceView = z.infer<typeof ResourceView>
+
+/** The platform as a service of this machine. */
+export interface ServiceState {
+  path: string
+  isOfUser: boolean
+  isInstalled: boolean
+  /** As systemd says it (`active`, `inactive`, `failed`), or `absent`. */
+  state: string
+  /** Starts with the machine. */
+  isEnabled: boolean
+  /** What the user should know or do. */
+  notes: string[]
+}

@@ -1,3 +1,3 @@
 export type * from './language.ts'
 export { Languages } from './languages.ts'
-export { createLanguages, LANGUAGES } from './registry.ts'
+export { createLanguages, LANGUAGES, type LanguageOptions } from './registry.ts'

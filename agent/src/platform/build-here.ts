@@ -1,11 +1,8 @@
 /** What the command line does with packages on this machine, with or without a platform. */
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import type { BuiltPackages } from '../client/index.ts'
 import { buildPackages, type BuildRequest, type BuildRun } from '../deployments/index.ts'
-import { createLanguages } from '../languages/index.ts'
-import { entryPath } from './entries.ts'
+import { languagesHere } from './languages-here.ts'
 
 export { openArtefact, writeArtefact } from '../packages/index.ts'
 
@@ -24,12 +21,7 @@ export async function buildHere(
   run: Omit<BuildRun, 'languages'>,
   { home, environment, runtimeDir }: BuildHereOptions,
 ): Promise<BuiltPackages> {
-  const languages = createLanguages({
-    runtimeDir,
-    cacheDir: join(home, 'cache'),
-    environment,
-    checker: { entry: pathToFileURL(entryPath('languages/node/checker/checker-main')) },
-  })
+  const languages = languagesHere({ home, environment, runtimeDir })
   try {
     return await buildPackages({ ...request, folder: tmpdir() }, { ...run, languages })
   } finally {

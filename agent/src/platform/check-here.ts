@@ -1,9 +1,6 @@
-import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { checkFile } from '../deployments/index.ts'
-import { createLanguages } from '../languages/index.ts'
 import { SecretStore } from '../secrets/index.ts'
-import { entryPath } from './entries.ts'
+import { languagesHere } from './languages-here.ts'
 
 export interface CheckHereOptions {
   home: string
@@ -19,12 +16,7 @@ export async function checkHere(
   request: Parameters<typeof checkFile>[0],
   { home, environment, runtimeDir }: CheckHereOptions,
 ) {
-  const languages = createLanguages({
-    runtimeDir,
-    cacheDir: join(home, 'cache'),
-    environment,
-    checker: { entry: pathToFileURL(entryPath('languages/node/checker/checker-main')) },
-  })
+  const languages = languagesHere({ home, environment, runtimeDir })
   try {
     return await checkFile(request, { languages, secrets: new SecretStore(home) })
   } finally {

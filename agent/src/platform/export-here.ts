@@ -6,7 +6,6 @@ import { createWriteStream } from 'node:fs'
 import { mkdtemp, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { pipeline } from 'node:stream/promises'
 import { RyoFaasError, type ExportedFunctions, type ExportRequest } from '../contract/index.ts'
 import {
@@ -32,11 +31,11 @@ import {
   Registry,
   type OciImage,
 } from '../engines/oci/index.ts'
-import { createLanguages, type Languages } from '../languages/index.ts'
+import { type Languages } from '../languages/index.ts'
 import { SecretStore } from '../secrets/index.ts'
 import { namedCertificates } from './certificates.ts'
-import { entryPath } from './entries.ts'
 import { fetchedNode, type NodeCache } from './fetched-node.ts'
+import { languagesHere } from './languages-here.ts'
 import { savedOptions } from './launch-agent.ts'
 import { findNode } from './node-binary.ts'
 import { resolveOptions, type PlatformOptions } from './options.ts'
@@ -58,8 +57,7 @@ export async function exportHere(request: ExportRequest, options: ExportHereOpti
   const { home, environment, runtimeDir, signal } = options
   const platform = resolveOptions({}, environment, await savedOptions(home))
   const folder = await mkdtemp(join(tmpdir(), 'rfa-export-'))
-  const checker = { entry: pathToFileURL(entryPath('languages/node/checker/checker-main')) }
-  const languages = createLanguages({ runtimeDir, cacheDir: join(home, 'cache'), environment, checker })
+  const languages = languagesHere({ home, environment, runtimeDir })
   try {
     const functions = await functionsOf(request, { ...options, languages, folder })
     if (functions.length === 0) {

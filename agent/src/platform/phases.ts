@@ -4,7 +4,6 @@
  */
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { Credentials, instanceKey } from '../access/index.ts'
 import type { PlatformEvent } from '../contract/index.ts'
 import { Deployer, type DeployerOptions } from '../deployments/index.ts'
@@ -21,12 +20,13 @@ import {
 } from '../engines/index.ts'
 import { trustedCertificates } from './certificates.ts'
 import { settleAll } from '../host/index.ts'
-import { createLanguages, type Languages } from '../languages/index.ts'
+import { type Languages } from '../languages/index.ts'
 import { PackageStore } from '../packages/index.ts'
 import type { Route } from '../routes/index.ts'
 import { ProcessPart, type Supervisor } from '../supervisor/index.ts'
 import { boundLogs } from './bounded-logs.ts'
-import { entryPath, keeperArgs } from './entries.ts'
+import { keeperArgs } from './entries.ts'
+import { languagesHere } from './languages-here.ts'
 import { startListening, startPart, type Launch } from './launch.ts'
 import { FrontCertificates } from './front-certificates.ts'
 import { requireCertificates } from './https-front.ts'
@@ -69,12 +69,9 @@ export async function startFoundation(launch: Launch): Promise<Foundation> {
   const engine = launch.guard?.(chosen) ?? chosen
   started.add({ close: () => engine.close(), end: prune => engine.cleanUp(prune).then(() => []) })
   reportEngine(launch, engine, [])
-  const languages = createLanguages({
-    runtimeDir,
-    cacheDir: join(home.folder, 'cache'),
-    environment,
+  const languages = languagesHere({
+    ...{ home: home.folder, environment, runtimeDir },
     surroundings: (base?: string) => engine.surroundings(base),
-    checker: { entry: pathToFileURL(entryPath('languages/node/checker/checker-main')) },
   })
   started.add(languages)
   report.doing('starting NATS and preparing the engine')

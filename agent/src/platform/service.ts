@@ -11,7 +11,7 @@ import { realpath, rm } from 'node:fs/promises'
 import { homedir, userInfo } from 'node:os'
 import { dirname, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { RyoFaasError } from '../contract/index.ts'
+import { RyoFaasError, type ServiceState } from '../contract/index.ts'
 import { readIfPresent, writeDurably } from '../host/index.ts'
 import { flagOf, OPTION_HELP } from './options.ts'
 
@@ -28,18 +28,6 @@ export interface System {
 export interface ServiceOptions {
   home: string
   system: System
-}
-
-export interface ServiceState {
-  path: string
-  isOfUser: boolean
-  isInstalled: boolean
-  /** As systemd says it (`active`, `inactive`, `failed`), or `absent`. */
-  state: string
-  /** Starts with the machine. */
-  isEnabled: boolean
-  /** What the user should know or do. */
-  notes: string[]
 }
 
 interface Unit {

@@ -102,26 +102,17 @@ export async function testFunction(handler: AnyHandler, options: StyleOptions = 
       headers.set(HEADERS.delivery, deliveryToken)
       return environment.run(() => exchange(server, request))
     }
+    const sending = { send, outlet, work, retries: options.retries ?? 0, name: definition.name, clock }
     const triggers = new TestTriggers({
+      ...sending,
       triggers: handlers.served?.triggers ?? listOf(options.on),
       events: handlers.served?.events ?? listOf(options.onEvent),
-      send,
-      outlet,
-      work,
-      retries: options.retries ?? 0,
-      name: definition.name,
-      clock,
     })
     const unfollow = store.follow(event => triggers.take(event))
     const schedules = startSchedules({
+      ...sending,
       schedules: [options.schedule ?? []].flat(),
       isScheduled: handlers.isScheduled === true,
-      send,
-      outlet,
-      work,
-      retries: options.retries ?? 0,
-      name: definition.name,
-      clock,
     })
     published.follow((event, depth) => triggers.takePublished(event, depth))
     const close = async (): Promise<void> => {
