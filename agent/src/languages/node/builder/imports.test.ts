@@ -1,35 +1,7 @@
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { afterAll, afterEach, describe, expect, it } from 'vitest'
-import { Builder } from './builder.ts'
-import { requestFor, runFunction, temporaryFolder, type TemporaryFolder } from './testing/bundled-function.ts'
+import { describe, expect, it } from 'vitest'
+import { useBuilder } from './testing/use-builder.ts'
 
-const runtimeDir = fileURLToPath(new URL('../../../../../runtime/src', import.meta.url))
-const cache = temporaryFolder()
-const builder = new Builder({ runtimeDir, cacheDir: cache.dir, environment: process.env })
-const folders: TemporaryFolder[] = []
-afterEach(() => {
-  for (const made of folders.splice(0)) made.remove()
-})
-afterAll(async () => {
-  await builder.close()
-  cache.remove()
-})
-
-function folder(files: Record<string, string> = {}): TemporaryFolder {
-  const made = temporaryFolder(files)
-  folders.push(made)
-  return made
-}
-
-const bundle = ({ dir }: TemporaryFolder) => builder.bundle(requestFor(dir), new AbortController().signal)
-
-async function run(made: TemporaryFolder): Promise<{ answer: string; notes: string[] }> {
-  const bundled = await bundle(made)
-  const { dir, entry } = await bundled.write(folder().path('1'))
-  await using running = await runFunction(join(dir, entry))
-  return { answer: await running.get(), notes: bundled.notes }
-}
+const { folder, bundle, run } = useBuilder()
 
 describe('what a package requires but is not installed', () => {
   const drivers = Array.from({ length: 12 }, (_, n) => `driver${n}`)
@@ -44,7 +16,7 @@ describe('what a package requires but is not installed', () => {
   }
 
   it('is noted, and throws as in Node when the line is reached', async () => {
-    expect(await run(folder(files))).toEqual({
+    expect(await run(folder(files).dir)).toMatchObject({
       answer: 'fine,MODULE_NOT_FOUND,MODULE_NOT_FOUND ERR_MODULE_NOT_FOUND',
       notes: [expect.stringMatching(/^knex may require driver0\/promise, .*later, which is not installed/)],
     })
@@ -52,12 +24,12 @@ describe('what a package requires but is not installed', () => {
 
   it('is bundled as soon as it is installed', async () => {
     const made = folder(files)
-    await bundle(made)
+    await bundle(made.dir)
     made.write({
       'node_modules/driver3/package.json': `{ "name": "driver3" }`,
       'node_modules/driver3/promise.js': `module.exports = 'installed'`,
     })
-    const { answer, notes } = await run(made)
+    const { answer, notes } = await run(made.dir)
     expect(answer).toBe('fine,installed,MODULE_NOT_FOUND ERR_MODULE_NOT_FOUND')
     expect(notes.join()).not.toContain('driver3')
   })
@@ -67,14 +39,16 @@ describe('what a package requires but is not installed', () => {
       ...files,
       'hello.ts': `import knex from 'knex'; export const hello = () => new Response(knex(require('later')))`,
     })
-    await expect(bundle(made)).rejects.toMatchObject({
+    await expect(bundle(made.dir)).rejects.toMatchObject({
       problems: [{ file: made.path('hello.ts'), hint: expect.stringContaining('npm install later') }],
     })
     made.write({
       'hello.ts': files['hello.ts'],
       'node_modules/knex/index.js': `import later from 'later'; export default later`,
     })
-    await expect(bundle(made)).rejects.toMatchObject({ problems: [{ file: made.path('node_modules/knex/index.js') }] })
+    await expect(bundle(made.dir)).rejects.toMatchObject({
+      problems: [{ file: made.path('node_modules/knex/index.js') }],
+    })
   })
 })
 
@@ -93,6 +67,6 @@ describe('a file that is not code', () => {
     const module =
       '\0asm\x01\0\0\0\x01\x05\x01\x60\0\x01\x7f\x03\x02\x01\0\x07\x09\x01\x05seven\0\0\x0a\x06\x01\x04\0\x41\x07\x0b'
     made.write({ 'a.wasm': module })
-    expect((await run(made)).answer).toBe('sql,graphql,gql,html,txt,md,csv,7')
+    expect((await run(made.dir)).answer).toBe('sql,graphql,gql,html,txt,md,csv,7')
   })
 })

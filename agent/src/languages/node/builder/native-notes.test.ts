@@ -1,27 +1,17 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { addonFacts } from './addon-facts.ts'
 import { Builder } from './builder.ts'
 import type { NativeSurroundings } from './native-notes.ts'
-import { requestFor, temporaryFolder, type TemporaryFolder } from './testing/bundled-function.ts'
+import { requestFor, RUNTIME_DIR, temporaryFolder, type TemporaryFolder } from './testing/bundled-function.ts'
+import { useFolders } from './testing/use-builder.ts'
 import { writeFakeAddon } from './testing/fake-addon.ts'
 
-const runtimeDir = fileURLToPath(new URL('../../../../../runtime/src', import.meta.url))
 const cache = temporaryFolder()
-const folders: TemporaryFolder[] = []
-afterEach(() => {
-  for (const made of folders.splice(0)) made.remove()
-})
+const folder = useFolders()
 afterAll(() => cache.remove())
-
-function folder(files: Record<string, string>): TemporaryFolder {
-  const made = temporaryFolder(files)
-  folders.push(made)
-  return made
-}
 
 async function notesOf(
   made: TemporaryFolder,
@@ -29,7 +19,7 @@ async function notesOf(
   node?: string,
 ): Promise<string[]> {
   const builder = new Builder({
-    runtimeDir,
+    runtimeDir: RUNTIME_DIR,
     cacheDir: cache.dir,
     environment: process.env,
     surroundings: async base => (typeof surroundings === 'function' ? surroundings(base) : surroundings),

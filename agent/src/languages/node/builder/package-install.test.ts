@@ -4,27 +4,19 @@ import { writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
-import { fileURLToPath } from 'node:url'
 import { createGzip } from 'node:zlib'
 import { pack } from 'tar-stream'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Builder } from './builder.ts'
 import { PackageInstaller } from './package-install.ts'
-import { requestFor, runFunction, temporaryFolder, type TemporaryFolder } from './testing/bundled-function.ts'
+import { requestFor, RUNTIME_DIR, runFunction, type TemporaryFolder } from './testing/bundled-function.ts'
+import { useFolders } from './testing/use-builder.ts'
 
-const runtimeDir = fileURLToPath(new URL('../../../../../runtime/src', import.meta.url))
-const folders: TemporaryFolder[] = []
+const folder = useFolders()
 const installers: PackageInstaller[] = []
 afterEach(() => {
   for (const installer of installers.splice(0)) installer.close()
-  for (const folder of folders.splice(0)) folder.remove()
 })
-
-function folder(files: Record<string, string> = {}): TemporaryFolder {
-  const made = temporaryFolder(files)
-  folders.push(made)
-  return made
-}
 
 function installer(cacheDir: string, npmPath = 'npm', environment = process.env): PackageInstaller {
   const made = new PackageInstaller({ cacheDir, npmPath, environment })
@@ -117,7 +109,7 @@ describe('packages that are not installed', () => {
     const made = await packageWithTarball()
     const cache = folder()
     const before = readdirSync(made.dir)
-    const builder = new Builder({ runtimeDir, cacheDir: cache.dir, environment: process.env })
+    const builder = new Builder({ runtimeDir: RUNTIME_DIR, cacheDir: cache.dir, environment: process.env })
     const bundled = await builder.bundle(requestFor(made.dir), new AbortController().signal)
     const { dir, entry } = await bundled.write(folder().path('1'))
     {

@@ -1,27 +1,17 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
 import { buffer } from 'node:stream/consumers'
 import { createGzip } from 'node:zlib'
 import { pack } from 'tar-stream'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { Builder } from './builder.ts'
 import { installHint } from './locked-project.ts'
 import { PackageInstaller } from './package-install.ts'
 import { manifestFor } from './package-managers.ts'
-import { requestFor, runFunction, temporaryFolder, type TemporaryFolder } from './testing/bundled-function.ts'
+import { requestFor, RUNTIME_DIR, runFunction } from './testing/bundled-function.ts'
+import { useFolders } from './testing/use-builder.ts'
 
-const runtimeDir = fileURLToPath(new URL('../../../../../runtime/src', import.meta.url))
-const folders: TemporaryFolder[] = []
-afterEach(() => {
-  for (const folder of folders.splice(0)) folder.remove()
-})
-
-function folder(files: Record<string, string> = {}): TemporaryFolder {
-  const made = temporaryFolder(files)
-  folders.push(made)
-  return made
-}
+const folder = useFolders()
 
 const json = (value: unknown) => JSON.stringify(value)
 const NEEDS_DEP = json({ name: 'app', scripts: { install: 'evil' }, dependencies: { dep: '^1.0.0' } })
@@ -78,7 +68,7 @@ describe.each(OTHERS)('a lock file of %s (%s)', (program, lockName, lock, versio
         'yarnPath: ./evil.js\nplugins: [./evil.js]\ncompressionLevel: mixed\nnpmAuthToken: "${AWS_SECRET_ACCESS_KEY}"\n',
       'bunfig.toml': 'preload = ["./evil.js"]',
     })
-    const { installer, seen, cache } = installerWith({ [program]: FAKE(version) })
+    const { installer, seen, cache, bin } = installerWith({ [program]: FAKE(version) })
     const installed = await installer.install(made.dir)
     expect(installed!.find('dep', 'dep', made.dir)).toMatchObject({ isLinked: false, path: 'dep' })
     expect(seen('arguments')).toMatch(args)
@@ -88,9 +78,7 @@ describe.each(OTHERS)('a lock file of %s (%s)', (program, lockName, lock, versio
     expect(seen('environment')).not.toContain('secret-of-the-host')
     const expected = ['.no-git', '.npmrc', 'arguments', 'environment', 'git', 'package.json', lockName]
     const isBerry = lock === BERRY_LOCK
-    expect(readdirSync(folders[1]!.path('seen')).sort()).toEqual(
-      [...expected, ...(isBerry ? ['.yarnrc.yml'] : [])].sort(),
-    )
+    expect(readdirSync(bin.path('seen')).sort()).toEqual([...expected, ...(isBerry ? ['.yarnrc.yml'] : [])].sort())
     if (isBerry) expect(seen('.yarnrc.yml')).not.toMatch(/evil|secret|\$/i)
     expect(readdirSync(cache.dir)).toHaveLength(1)
     expect(
@@ -183,7 +171,7 @@ describe('a workspace without node_modules', () => {
     })
     await writeFile(made.path('vendor/dep.tgz'), await tarball())
     const cache = folder()
-    const builder = new Builder({ runtimeDir, cacheDir: cache.dir, environment: process.env })
+    const builder = new Builder({ runtimeDir: RUNTIME_DIR, cacheDir: cache.dir, environment: process.env })
     const src = made.path('packages/app/src')
     const request = requestFor(src, { rootDir: made.path('packages/app') })
     const build = async (name: string) => {

@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { BundleRequest } from './build.ts'
 import { Builder } from './builder.ts'
-import { filesIn, requestFor } from './testing/bundled-function.ts'
+import { filesIn, requestFor, RUNTIME_DIR } from './testing/bundled-function.ts'
 import { useBuilder } from './testing/use-builder.ts'
 
-const { runtimeDir, cacheDir, folder, bundle, write, answerOf } = useBuilder()
+const { cacheDir, folder, bundle, write, answerOf } = useBuilder()
 
 describe('files', () => {
   it('are found by import.meta.url, __dirname and the working directory', async () => {
@@ -159,8 +159,8 @@ describe('the hash', () => {
   it('does not depend on where the platform is installed', async () => {
     const { dir } = folder(files)
     const elsewhere = folder()
-    cpSync(runtimeDir, elsewhere.path('deep/runtime/src'), { recursive: true })
-    cpSync(join(runtimeDir, '../package.json'), elsewhere.path('deep/runtime/package.json'))
+    cpSync(RUNTIME_DIR, elsewhere.path('deep/runtime/src'), { recursive: true })
+    cpSync(join(RUNTIME_DIR, '../package.json'), elsewhere.path('deep/runtime/package.json'))
     const other = new Builder({
       runtimeDir: elsewhere.path('deep/runtime'),
       cacheDir,

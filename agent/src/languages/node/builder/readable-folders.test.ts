@@ -1,41 +1,14 @@
 import { mkdirSync, symlinkSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { afterAll, afterEach, describe, expect, it } from 'vitest'
-import { Builder } from './builder.ts'
-import { requestFor, runFunction, temporaryFolder, type TemporaryFolder } from './testing/bundled-function.ts'
+import { dirname } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import type { TemporaryFolder } from './testing/bundled-function.ts'
+import { useBuilder } from './testing/use-builder.ts'
 
-const runtimeDir = fileURLToPath(new URL('../../../../../runtime/src', import.meta.url))
-const cache = temporaryFolder()
-const builder = new Builder({ runtimeDir, cacheDir: cache.dir, environment: process.env })
-const folders: TemporaryFolder[] = []
-afterEach(() => {
-  for (const made of folders.splice(0)) made.remove()
-})
-afterAll(async () => {
-  await builder.close()
-  cache.remove()
-})
-
-function folder(files: Record<string, string>): TemporaryFolder {
-  const made = temporaryFolder(files)
-  folders.push(made)
-  return made
-}
+const { folder, bundle, answerOf } = useBuilder()
 
 function link(made: TemporaryFolder, from: string, to: string): void {
   mkdirSync(dirname(made.path(from)), { recursive: true })
   symlinkSync(to, made.path(from))
-}
-
-const bundle = (packageDir: string, rootDir = packageDir) =>
-  builder.bundle(requestFor(packageDir, { rootDir }), new AbortController().signal)
-
-async function answerOf(packageDir: string, rootDir = packageDir): Promise<string> {
-  const out = folder({})
-  const { dir, entry } = await (await bundle(packageDir, rootDir)).write(out.path('1'))
-  await using running = await runFunction(join(dir, entry))
-  return await running.get()
 }
 
 /** A project whose `app` is deployed; the secrets of the host are next to it. */
@@ -145,7 +118,7 @@ describe('a build reads', () => {
         export const hello = () => new Response(version + b)`,
       'lib/b.ts': `export const b = 'b'`,
     })
-    expect(await answerOf(made.path('src'), made.dir)).toBe('7b')
+    expect(await answerOf(made.path('src'), { rootDir: made.dir })).toBe('7b')
   })
 
   it('hoisted packages and packages of the same workspace, with what those need', async () => {

@@ -14,8 +14,12 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { ENV, HEADERS } from '@ryo-faas/runtime/protocol'
 import type { BundleRequest } from '../build.ts'
+
+/** Of the runtime's sources, from which tests bundle it. */
+export const RUNTIME_DIR = fileURLToPath(new URL('../../../../../../runtime/src', import.meta.url))
 
 export interface TemporaryFolder {
   readonly dir: string

@@ -1,11 +1,10 @@
 /** A builder for one file of tests, with temporary packages that are removed after each test. */
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach } from 'vitest'
 import type { Bundle } from '../../../language.ts'
 import type { BundleRequest } from '../build.ts'
 import { Builder, type BuilderOptions } from '../builder.ts'
-import { requestFor, runFunction, temporaryFolder, type TemporaryFolder } from './bundled-function.ts'
+import { requestFor, runFunction, RUNTIME_DIR, temporaryFolder, type TemporaryFolder } from './bundled-function.ts'
 
 interface WrittenBundle extends Bundle {
   /** Of the version, with the sources of the package. */
@@ -18,7 +17,6 @@ interface WrittenBundle extends Bundle {
 
 export interface BuilderBench {
   builder: Builder
-  runtimeDir: string
   cacheDir: string
   folder(files?: Readonly<Record<string, string>>): TemporaryFolder
   bundle(packageDir: string, more?: Partial<BundleRequest>): Promise<Bundle>
@@ -29,25 +27,29 @@ export interface BuilderBench {
   answerOf(packageDir: string, more?: Partial<BundleRequest>): Promise<string>
 }
 
-export function useBuilder(options: Partial<BuilderOptions> = {}): BuilderBench {
-  const runtimeDir = fileURLToPath(new URL('../../../../../../runtime/src', import.meta.url))
-  const cache = temporaryFolder()
-  const builder = new Builder({ runtimeDir, cacheDir: cache.dir, environment: process.env, ...options })
+/** Temporary packages that are removed after each test of a file. */
+export function useFolders(): (files?: Readonly<Record<string, string>>) => TemporaryFolder {
   const folders: TemporaryFolder[] = []
   afterEach(() => {
     for (const made of folders.splice(0)) made.remove()
   })
+  return (files = {}) => {
+    const made = temporaryFolder(files)
+    folders.push(made)
+    return made
+  }
+}
+
+export function useBuilder(options: Partial<BuilderOptions> = {}): BuilderBench {
+  const cache = temporaryFolder()
+  const builder = new Builder({ runtimeDir: RUNTIME_DIR, cacheDir: cache.dir, environment: process.env, ...options })
+  const folder = useFolders()
   afterAll(async () => {
     await builder.close()
     cache.remove()
   })
   const bench: BuilderBench = {
-    ...{ builder, runtimeDir, cacheDir: cache.dir },
-    folder(files = {}) {
-      const made = temporaryFolder(files)
-      folders.push(made)
-      return made
-    },
+    ...{ builder, cacheDir: cache.dir, folder },
     bundle: (packageDir, more = {}) => builder.bundle(requestFor(packageDir, more), new AbortController().signal),
     async write(packageDir, more) {
       const bundle = await bench.bundle(packageDir, more)
