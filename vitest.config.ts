@@ -56,7 +56,7 @@ const NOT_IN_GATE = [
   'extension/test/ui/first-projects.test.ts',
   // `asleep.test.ts` has asynchronous calls of containers, `async.test.ts` all the rest.
   'agent/test/async/async-docker.test.ts',
-  // `one-trace.test.ts` has store, triggers and spans of containers, `store.test.ts` and `traces.test.ts` all the rest.
+  // `one-trace.test.ts` has store, triggers and spans of containers, `store.test.ts` and `metrics-and-traces.test.ts` the rest.
   'agent/test/{store/store-docker,telemetry/traces-docker}.test.ts',
   // `engine.test.ts` has the contract of this third engine, which is what a platform knows of it.
   'agent/test/engine/third-engine.test.ts',
