@@ -37,10 +37,12 @@ export class PackageImages implements Images {
   }
 }
 
+/** Nothing if it is not there, or goes while it is looked at: a deploy that is undone, another that begins again. */
 async function describeFolder(dir: string, route: string): Promise<ImageInfo | undefined> {
   const info = await stat(dir).catch(() => undefined)
   if (!info) return undefined
-  const files = await readdir(dir, { recursive: true })
+  const files = await readdir(dir, { recursive: true }).catch(() => undefined)
+  if (!files) return undefined
   const sizes = await Promise.all(
     files.map(async file => (await stat(join(dir, file)).catch(() => undefined))?.size ?? 0),
   )
