@@ -10,25 +10,22 @@ import { EventEmitter } from 'node:events'
 import { rm } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import type { FastifyBaseLogger } from 'fastify'
-import { AuditLog, createApi, FrontDoor, type Following, type Platform } from '../api/index.ts'
+import { AuditLog, type Following, type Platform } from '../api/index.ts'
 import { homePaths } from '../client/index.ts'
 import { RyoFaasError, type PartView, type PlatformEvent, type PlatformView } from '../contract/index.ts'
 import { CallCounts, CallerKeys, clockView, type Deployer } from '../deployments/index.ts'
 import { DockerService } from '../docker/index.ts'
 import { candidates } from '../engines/index.ts'
-import { portTaken, readIfPresent } from '../host/index.ts'
+import { readIfPresent } from '../host/index.ts'
 import type { TraceStore } from '../observability/collector/index.ts'
-import { prepareControlPath } from '../routes/index.ts'
 import { SecretStore } from '../secrets/index.ts'
 import { Supervisor } from '../supervisor/index.ts'
 import { Ahead } from './ahead.ts'
 import { sweepBackups } from './backup/take-backup.ts'
 import { finishRestore } from './backup/restore-home.ts'
 import type { TokenStore } from '../tokens/index.ts'
-import { dashboardFolder } from './entries.ts'
-import { announceAgent, removeData, setOptionsAside } from './home-data.ts'
+import { removeData, setOptionsAside } from './home-data.ts'
 import type { FrontCertificates } from './front-certificates.ts'
-import { dashboardSocket } from './https-front.ts'
 import { findNode } from './node-binary.ts'
 import { openHome, type EngineView, type Home, type Launch } from './launch.ts'
 import type { PlatformOptions } from './options.ts'
@@ -36,6 +33,7 @@ import { proxyUrlOf, startKeeper } from './phases.ts'
 import { PlatformMetrics } from './platform-metrics.ts'
 import type { FarProxy } from '../services/proxy/index.ts'
 import { RoutesSink } from './routes-sink.ts'
+import { serveApi } from './serve-api.ts'
 import { Cluster } from './sharing/cluster.ts'
 import { endLeft, forgetRoutes } from './sharing/end-left.ts'
 import { EngineAhead } from './sharing/engine-ahead.ts'
@@ -157,7 +155,9 @@ export class Agent implements Platform {
   /** Resolves when everything runs, or this agent stands by. On failure it stops what was started and throws the reason. */
   async start(): Promise<void> {
     try {
-      await this.#timeline.measure('API', () => this.#serveApi())
+      const served = { ...this.#options, platform: this, token: this.token, tokens: this.tokens, audit: this.audit }
+      const { state } = this.#home
+      await this.#timeline.measure('API', () => serveApi({ ...served, state, opened: this.#api }))
       if (this.#cluster === undefined) await this.#run(this.#launch(this.#home))
       else await this.#takePart(this.#cluster)
     } catch (error) {
@@ -346,35 +346,6 @@ export class Agent implements Platform {
         engine: view => (this.#engine = view),
       },
     }
-  }
-
-  async #serveApi(): Promise<void> {
-    const { home, version, build, options, logger } = this.#options
-    const { state } = this.#home
-    const { token } = this
-    const { dashboardHost } = options
-    const front =
-      dashboardHost === 'none' ? undefined : new FrontDoor(dashboardHost, given => this.tokens.identify(given))
-    const api = await createApi({
-      ...{ token, version, platform: this, dashboard: dashboardFolder(), audit: this.audit, front, logger },
-    })
-    this.#api.add({ close: () => this.tokens.close() }, { close: () => api.close() })
-    const wanted = state.current.ports['agent'] ?? options.agentPort
-    try {
-      await api.listen({ host: '127.0.0.1', port: wanted })
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') throw await portTaken('agent', wanted)
-      throw error
-    }
-    if (front !== undefined) {
-      const path = dashboardSocket(home)
-      await prepareControlPath(path)
-      await front.listen(api, path)
-      this.#api.add(front)
-    }
-    const { port } = api.server.address() as { port: number }
-    await state.rememberPort('agent', port)
-    await announceAgent(home, { port, project: options.project, version, ...(build !== undefined && { build }) })
   }
 
   #enter(stage: Stage): void {
