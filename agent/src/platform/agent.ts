@@ -192,15 +192,16 @@ export class Agent implements Platform {
     this.#follows = true
     this.#enter({ kind: 'standing-by' })
     if (this.#home.isAdopted) await (this.#ending = this.#endLeft())
-    // It may lead by now.
-    if (this.#stage.kind === 'standing-by') this.#engineAhead = await this.#prepareEngine()
+    await this.#prepareEngine()
   }
 
-  async #prepareEngine(): Promise<EngineAhead> {
+  async #prepareEngine(): Promise<void> {
     const { options, environment, runtimeDir, home, logger } = this.#options
     const nodePath = await findNode(options.node)
-    const docker = new DockerService(environment)
-    return EngineAhead.start({ choice: { ...options, home, nodePath, environment, docker, runtimeDir }, log: logger })
+    // It may lead by now.
+    if (this.#stage.kind !== 'standing-by') return
+    const choice = { ...options, home, nodePath, environment, docker: new DockerService(environment), runtimeDir }
+    this.#engineAhead = EngineAhead.start({ choice, log: logger })
   }
 
   async #lead(cluster: Cluster, epoch: number): Promise<void> {
