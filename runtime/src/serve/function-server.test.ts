@@ -6,7 +6,7 @@ import { deferred } from '../testing/deferred.ts'
 import { send, serveNode, serveWeb } from '../testing/serve-handler.ts'
 import { until } from '../testing/until.ts'
 
-const WASTE_BYTES = 20_000_000
+const WASTE_BYTES = 1_000_000
 
 const errors = vi.spyOn(console, 'error')
 beforeEach(() => void errors.mockImplementation(() => {}))
@@ -49,10 +49,12 @@ test('it may rest when nothing runs, which includes what was left for after the 
 test('an instance that may rest has given back what nothing refers to', async () => {
   await using served = await serveWeb(() => new Response(String(new Uint8Array(WASTE_BYTES).length)))
   const before = process.memoryUsage().arrayBuffers
+  const isThere = () => process.memoryUsage().arrayBuffers - before >= WASTE_BYTES
   await send(served.port)
   expect((await send(served.port, { method: 'POST', path: '/.ryo-faas/rest' })).status).toBe(204)
-  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(WASTE_BYTES)
-  expect('gc' in globalThis).toBe(false)
+  // Another thread frees it.
+  for (let turn = 0; turn < 10 && isThere(); turn++) await health(served.port)
+  expect([isThere(), 'gc' in globalThis]).toEqual([false, false])
 })
 
 test('other paths of the platform never reach the handler', async () => {
