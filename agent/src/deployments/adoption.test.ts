@@ -7,7 +7,7 @@ const NO_LEADER = new RyoFaasError('DOCKER_UNREACHABLE', 'the managers have no l
 const ends: (() => void)[] = []
 afterEach(() => ends.splice(0).forEach(end => end()))
 
-function adopting({ patienceMs = 60_000, waitMs = 60_000 } = {}) {
+function adopting({ patienceMs = 60_000, waitMs = 60_000, isHeld = (): boolean => true } = {}) {
   const engine = {
     silence: () => new RyoFaasError('DOCKER_UNREACHABLE', 'the managers are silent'),
     kind: 'well' as 'well' | 'away' | 'silent',
@@ -20,7 +20,7 @@ function adopting({ patienceMs = 60_000, waitMs = 60_000 } = {}) {
   const log: string[] = []
   let onKnow: (() => void) | undefined
   const adoption = new Adoption({
-    ...{ engine, patienceMs, waitMs },
+    ...{ engine, patienceMs, waitMs, isHeld },
     adopt: async know => {
       log.push('adopting')
       await new Promise<void>(resolve => (onKnow = resolve))
@@ -108,4 +108,16 @@ test('what fails after that is the failure of the start', async () => {
     log: { warn: () => undefined },
   })
   await expect(adoption.begin()).rejects.toMatchObject({ code: 'PART_FAILED' })
+})
+
+test('one that does not lead at the moment changes nothing: it waits, and says so', async () => {
+  let isHeld = false
+  const { adoption, know } = adopting({ waitMs: 200, isHeld: () => isHeld })
+  const begun = adoption.begin()
+  await know()
+  await begun
+  await expect(adoption.mayChange()).rejects.toMatchObject({ code: 'NOT_LEADING' })
+  const asked = adoption.mayChange()
+  isHeld = true
+  await asked
 })

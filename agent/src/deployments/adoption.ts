@@ -14,6 +14,9 @@ const AGAIN = { firstMs: 100, mostMs: 1_000 }
 const ANSWER_MS = 30_000
 /** What is asked of the platform meanwhile waits for so long. */
 const WAIT_MS = 30_000
+/** Less than clients take for silence. */
+const LEAD_WAIT_MS = 3_000
+const HELD_POLL_MS = 100
 
 export interface AdoptionOptions {
   engine: Pick<Engine, 'instances' | 'silence'>
@@ -28,6 +31,8 @@ export interface AdoptionOptions {
   log: { warn(details: object, message: string): void }
   /** How long what is asked meanwhile waits. */
   waitMs?: number
+  /** Of several agents: whether this one leads at this moment. */
+  isHeld?: (() => boolean) | undefined
 }
 
 export class Adoption {
@@ -84,6 +89,24 @@ export class Adoption {
     throw new RyoFaasError(code, `functions cannot be started, stopped or changed yet: ${message}`, {
       hint: hint ?? 'What runs goes on. Try again in a moment.',
     })
+  }
+
+  /**
+   * Resolves once something may be changed.
+   * @throws RyoFaasError NOT_LEADING if it may not in time; or why what runs is not known
+   */
+  async mayChange(): Promise<void> {
+    await this.known()
+    const { waitMs = WAIT_MS, isHeld = () => true } = this.#options
+    const deadline = performance.now() + Math.min(waitMs, LEAD_WAIT_MS)
+    while (!isHeld()) {
+      if (performance.now() > deadline) {
+        throw new RyoFaasError('NOT_LEADING', 'no agent can lead while NATS does not respond', {
+          hint: 'What runs goes on. Try again in a moment.',
+        })
+      }
+      await delay(HELD_POLL_MS)
+    }
   }
 
   close(): void {

@@ -64,6 +64,8 @@ export interface DeployerOptions {
   secrets: SecretStore
   /** How long the engine may not answer before a start goes on without it. */
   patienceMs: number
+  /** Of several agents: whether this one leads at this moment. */
+  isHeld?: (() => boolean) | undefined
   /** What the agent before this one published last. Absent: nobody knows. */
   lastRoutes?: LastRoutesOptions['lastRoutes']
   /** To proxies and dispatchers. */
@@ -148,7 +150,7 @@ export class Deployer {
     this.#deploy = new Deploy(switching)
     this.lifecycle = new Lifecycle({
       ...{ ...switching, scaler: this.#scaler, stopping: this.#stopping.signal },
-      untilKnown: () => this.#adoption.known(),
+      mayChange: () => this.#adoption.mayChange(),
     })
     this.#replaceStranded = () => replaceStranded(switching, this.#stopping.signal)
     this.#adoption = new Adoption({
@@ -314,7 +316,7 @@ export class Deployer {
     try {
       const { waitsFor } = this
       if (waitsFor !== undefined) emit({ type: 'waiting', why: waitsFor })
-      await this.#adoption.known()
+      await this.#adoption.mayChange()
       return true
     } catch (error) {
       emit({ type: 'finished', deployed: 0, failed: 0, durationMs: 0, error: RyoFaasError.from(error).toBody() })

@@ -25,8 +25,8 @@ export interface LifecycleOptions {
   scaler: Scaler
   switcher: Switcher
   reconciler: Reconciler
-  /** Resolves once the engine has said what runs. @throws RyoFaasError why it does not */
-  untilKnown: () => Promise<void>
+  /** Resolves once something may be changed. @throws RyoFaasError why it may not */
+  mayChange: () => Promise<void>
   /** Aborted when the instances are stopped. */
   stopping: AbortSignal
   onChange: (name: string) => void
@@ -138,7 +138,7 @@ export class Lifecycle {
 
   async #findKnown(name: string): Promise<DeploymentRecord> {
     this.#find(name)
-    await this.#options.untilKnown()
+    await this.#options.mayChange()
     return this.#find(name)
   }
 

@@ -15,7 +15,7 @@ import { homePaths } from '../client/index.ts'
 import { RyoFaasError, type PartView, type PlatformEvent, type PlatformView } from '../contract/index.ts'
 import { CallCounts, CallerKeys, clockView, type Deployer } from '../deployments/index.ts'
 import { DockerService } from '../docker/index.ts'
-import { candidates } from '../engines/index.ts'
+import { candidates, type Engine } from '../engines/index.ts'
 import { readIfPresent } from '../host/index.ts'
 import type { TraceStore } from '../observability/collector/index.ts'
 import { SecretStore } from '../secrets/index.ts'
@@ -212,8 +212,11 @@ export class Agent implements Platform {
     // What earlier ones decided holds: the engine, the clock.
     const home = { ...this.#home, isAdopted: this.#home.isAdopted || epoch > 1 }
     const engineAhead = await this.#engineAhead?.take()
-    const guard: Launch['guard'] = engine => cluster.guard.guard(engine)
-    await this.#run({ ...this.#launch(home), term: epoch, hasStoodBy: this.#follows, engineAhead, guard })
+    const leads = {
+      guard: (engine: Engine) => cluster.guard.guard(engine),
+      isHeld: () => cluster.isHeld,
+    }
+    await this.#run({ ...this.#launch(home), ...leads, term: epoch, hasStoodBy: this.#follows, engineAhead })
   }
 
   async #giveUp(cluster: Cluster, error: unknown): Promise<void> {

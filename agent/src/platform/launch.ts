@@ -45,6 +45,8 @@ export interface Launch {
   events: EventEmitter<{ event: [PlatformEvent] }>
   /** With several agents: what only the one that leads may do. */
   guard?: ((engine: Engine) => Engine) | undefined
+  /** Of several agents: whether this one leads at this moment. */
+  isHeld?: (() => boolean) | undefined
   /** With several agents: the epoch in which this one leads. */
   term?: number | undefined
   /** With several agents: another one led until now. */

@@ -321,6 +321,7 @@ function createDeployer(
     maxInstances: options.maxInstances,
     patienceMs: launch.engineAhead === undefined ? START_PATIENCE_MS : LEAD_PATIENCE_MS,
     lastRoutes: dataPlane.lastRoutes,
+    isHeld: launch.isHeld,
     onWaiting: () => events.emit('event', { type: 'platform-changed' }),
     onChange: name => events.emit('event', { type: 'deployment-changed', name }),
     onColdStart: (name, kind) => launch.metrics.countColdStart(name, kind),
