@@ -105,7 +105,7 @@ export class TroubleMaker {
     }, 'a version is deployed')
   }
 
-  /** Three agents, of which one leads; three proxies with the newest routes; all instances. */
+  /** Three agents, of which one leads; three proxies with the newest routes; all instances; all copies at NATS. */
   async #whole(): Promise<void> {
     const { cluster, proxies, say } = this.#scene
     let missing = ''
@@ -118,7 +118,8 @@ export class TroubleMaker {
         missing = `${member.machine.name} says: ${missing}`
         return undefined
       }
-      return true
+      missing = await cluster.copyBehind().catch((error: Error) => `NATS: ${error.message}`)
+      return missing === '' || undefined
     }
     await this.#until(look, 'the platform is whole').catch((error: unknown) => {
       say(`  not whole: ${missing}`)

@@ -8,6 +8,7 @@
 import { spawn } from 'node:child_process'
 import { mkdir, open, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { connect } from 'nats'
 import type { DeploymentView, PlatformView } from '../../src/contract/index.ts'
 import { TestProxy } from './further-proxy.ts'
 import { Machines, type Machine } from './machines.ts'
@@ -19,6 +20,7 @@ import { until } from './until.ts'
 const NATS = { user: 'faas', password: 'faas-password', port: 4222, routes: 6222 }
 export const PORTS = { leader: 9990, further: 9999, store: 5001 }
 const START_MS = 60_000
+const NATS_MS = 5_000
 
 /** What `ryo-faas details --json` says. */
 export interface Details {
@@ -112,6 +114,24 @@ export class MachineCluster {
       if (name !== undefined) return this.members.find(({ machine }) => machine.name === name)
     }
     return undefined
+  }
+
+  /** Which copy of which stream is behind; empty if none. Before that another machine must not be lost. */
+  async copyBehind(): Promise<string> {
+    const { user, password: pass, port } = NATS
+    const servers = this.machines.all.map(({ address }) => `${address}:${port}`)
+    const nats = await connect({ servers, user, pass, timeout: NATS_MS, reconnect: false })
+    try {
+      const manager = await nats.jetstreamManager({ timeout: NATS_MS })
+      for await (const { config, cluster } of manager.streams.list()) {
+        const behind = cluster?.replicas?.find(({ current, offline }) => !current || offline === true)
+        if (cluster?.leader === undefined) return `${config.name} has no leader`
+        if (behind !== undefined) return `${config.name} at ${behind.name} is behind`
+      }
+      return ''
+    } finally {
+      await nats.close()
+    }
   }
 
   async remove(): Promise<void> {
