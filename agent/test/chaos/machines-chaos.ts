@@ -74,5 +74,15 @@ function print({ faults, sync, ...of }: MachinesReport): void {
         `${led}deployed after ${seconds(deployedMs)}, used again after ${seconds(wholeMs)}`,
     )
   }
-  for (const fault of faults.slice(0, 50)) console.log(`  FAULT ${fault}`)
+  for (const [first, count] of alike(faults)) console.log(`  FAULT ${count === 1 ? '' : `(${count} alike) `}${first}`)
+}
+
+/** Faults that differ in ids and numbers only, by the first of them: many of one kind must not hide another. */
+function alike(faults: readonly string[]): Iterable<[first: string, count: number]> {
+  const kinds = new Map<string, [string, number]>()
+  for (const fault of faults) {
+    const kind = fault.replace(/\b\w*\d\w*\b/g, '#')
+    kinds.set(kind, [kinds.get(kind)?.[0] ?? fault, (kinds.get(kind)?.[1] ?? 0) + 1])
+  }
+  return kinds.values()
 }
