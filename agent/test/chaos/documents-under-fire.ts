@@ -36,6 +36,8 @@ interface Known {
 export interface WritersOptions {
   store: StoreFetch
   writers: number
+  /** Machines between the writers and the store are cut off, and come back. */
+  isCutOff?: boolean
   random: SeededRandom
   /** No write starts after it is aborted. */
   stop: AbortSignal
@@ -55,6 +57,8 @@ class Writer {
   readonly #options: WritersOptions
   readonly #report: WritersReport
   readonly #known = new Map<string, Known>()
+  /** What was written without an answer, by document. */
+  readonly #open = new Map<string, Set<number>>()
   #n = 0
 
   constructor(number: number, options: WritersOptions, report: WritersReport) {
@@ -87,10 +91,13 @@ class Writer {
       if (status !== undefined && status < 500) {
         // Refused either because the write with the lost response had happened, or wrongly.
         if (await this.#isThere(ids, isDelete ? undefined : n)) return this.#done(ids, isDelete ? undefined : n)
+        const late = await this.#late(ids)
+        if (late !== undefined) return this.#done(ids, late)
         this.#report.faults.push(`${ids.join('+')}: ${JSON.stringify(operations)} was refused with ${status}`)
         return
       }
       this.#report.unanswered += 1
+      for (const id of ids) this.#open.set(id, (this.#open.get(id) ?? new Set()).add(n))
       if (this.#options.limit?.aborted === true) {
         this.#report.faults.push(`${ids.join('+')}: no answer in the time, but ${status}`)
         return
@@ -125,6 +132,17 @@ class Writer {
     const found = await Promise.all(ids.map(async id => (await this.#read(id))?.data.n === n))
     if (found.some(Boolean) && !found.every(Boolean)) this.#report.faults.push(`half of ${ids.join('+')} was written`)
     return found.every(Boolean)
+  }
+
+  /**
+   * A request may wait at a machine that is cut off, and be done when its client has long given it up. Only a `create`
+   * can then succeed, which names no version.
+   * @returns what it wrote
+   */
+  async #late([id, ...others]: string[]): Promise<number | undefined> {
+    if (this.#options.isCutOff !== true || others.length > 0 || this.#known.get(id!)?.n !== undefined) return undefined
+    const n = (await this.#read(id!))?.data.n
+    return n !== undefined && this.#open.get(id!)?.has(n) === true ? n : undefined
   }
 
   async #read(id: string): Promise<{ version: number; data: { n: number } } | undefined> {

@@ -176,7 +176,10 @@ async function underFire(
     signal: limit,
   })
   const store = storeThrough(proxies)
-  const writing = writeUnderFire({ store, writers: WRITERS, random: new SeededRandom(seed + 1), stop: signal, limit })
+  const writing = writeUnderFire({
+    ...{ store, writers: WRITERS, isCutOff: true, random: new SeededRandom(seed + 1) },
+    ...{ stop: signal, limit },
+  })
   const maker = new TroubleMaker({ cluster, proxies, random, signal: limit, say: tell })
   const troubles: Trouble[] = []
   try {
