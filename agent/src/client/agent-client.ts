@@ -44,7 +44,7 @@ export interface AgentAddress extends Door {
   followMs?: number
 }
 
-/** An agent that dies is followed within five seconds, and takes some more to begin. */
+/** An agent that dies is followed after some five seconds, and the next one takes a few more to begin. */
 const FOLLOW_MS = 20_000
 const ASK_AGAIN_MS = 250
 

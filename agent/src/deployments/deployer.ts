@@ -267,6 +267,7 @@ export class Deployer {
   async stopInstances(): Promise<string[]> {
     this.#adoption.close()
     this.#last.forget()
+    this.#last.forget()
     this.#reconciler.close()
     this.#scaler.close()
     // Deploys and scalings in progress are undone first.
@@ -282,6 +283,7 @@ export class Deployer {
   /** Stops managing instances; they keep running. */
   async close(): Promise<void> {
     this.#adoption.close()
+    this.#last.forget()
     this.#last.forget()
     this.#reconciler.close()
     this.#scaler.close()

@@ -40,7 +40,7 @@ import { nextChange } from './store-log.ts'
 
 /** How long an engine may be silent that has just been prepared. */
 const START_PATIENCE_MS = 30_000
-/** One that was prepared ahead may wait for a machine that is gone; the agents are to be followed within five seconds. */
+/** One that was prepared ahead may wait for a machine that is gone; another agent is to lead within five seconds. */
 const LEAD_PATIENCE_MS = 500
 
 export interface Foundation {
