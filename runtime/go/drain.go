@@ -79,6 +79,8 @@ func (l *listener) catchUp(atMost time.Duration) {
 // connections of a server that are open and were not hijacked.
 type connections struct {
 	isEnding atomic.Bool
+	// What a connection may hear when it ends, as runtime/src/serve/farewell.ts explains; nothing if it returns nil.
+	farewell func(*connection) []byte
 
 	mutex sync.Mutex
 	open  map[*connection]struct{}
@@ -131,6 +133,8 @@ type connection struct {
 	all *connections
 	// From the head of a request to the end of its answer, and once it is hijacked.
 	isBusy atomic.Bool
+	// It has shown the key of the instance.
+	isAdmitted atomic.Bool
 }
 
 func (c *connection) Read(into []byte) (int, error) {
@@ -143,7 +147,23 @@ func (c *connection) Read(into []byte) (int, error) {
 		_ = c.TCPConn.SetReadDeadline(time.Now().Add(lastRead))
 		count, err = c.TCPConn.Read(into)
 	}
+	if errors.Is(err, os.ErrDeadlineExceeded) && c.hasToEnd() {
+		_, _ = c.TCPConn.Write(c.all.farewell(c))
+	}
 	return count, err
 }
 
 func (c *connection) hasToEnd() bool { return c.all.isEnding.Load() && !c.isBusy.Load() }
+
+// farewell is what a connection may hear when it ends: what may just come was not run.
+func (i *instance) farewell() func(*connection) []byte {
+	text := []byte("HTTP/1.1 102 Processing\r\n" + headerInstance + ": " + i.instance + "\r\n\r\n" +
+		"HTTP/1.1 503 Service Unavailable\r\nX-Ryo-Faas-Error: FUNCTION_UNAVAILABLE\r\n" +
+		"X-Ryo-Faas-Error-From: " + i.instance + "\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+	return func(to *connection) []byte {
+		if i.instanceKey != "" && !to.isAdmitted.Load() {
+			return nil
+		}
+		return text
+	}
+}

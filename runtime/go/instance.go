@@ -67,18 +67,14 @@ type instance struct {
 
 type connectionKey struct{}
 
-// admittedKey is of whether a connection has shown the key of the instance.
-type admittedKey struct{}
-
 func newInstance(own options, handlers *service) *instance {
 	i := &instance{options: own, handlers: handlers, tracer: newTracer(own), inflight: map[*Invocation]struct{}{}}
-	i.connections = &connections{open: map[*connection]struct{}{}}
+	i.connections = &connections{open: map[*connection]struct{}{}, farewell: i.farewell()}
 	i.server = &http.Server{
 		Handler:     i,
 		IdleTimeout: keepAlive,
 		ConnState:   i.connections.note,
 		ConnContext: func(ctx context.Context, connection net.Conn) context.Context {
-			ctx = context.WithValue(ctx, admittedKey{}, new(atomic.Bool))
 			return context.WithValue(ctx, connectionKey{}, connection)
 		},
 	}
@@ -128,14 +124,12 @@ func (i *instance) guard(w http.ResponseWriter, r *http.Request) bool {
 	}
 	given := r.Header[headerInstanceKey]
 	delete(r.Header, headerInstanceKey)
-	admitted, _ := r.Context().Value(admittedKey{}).(*atomic.Bool)
-	if admitted == nil {
-		admitted = new(atomic.Bool)
+	isShown := len(given) == 1 && subtle.ConstantTimeCompare([]byte(given[0]), []byte(i.instanceKey)) == 1
+	from, _ := r.Context().Value(connectionKey{}).(*connection)
+	if from != nil && isShown {
+		from.isAdmitted.Store(true)
 	}
-	if len(given) == 1 && subtle.ConstantTimeCompare([]byte(given[0]), []byte(i.instanceKey)) == 1 {
-		admitted.Store(true)
-	}
-	if admitted.Load() {
+	if isShown || (from != nil && from.isAdmitted.Load()) {
 		return true
 	}
 	w.Header().Set("Connection", "close")

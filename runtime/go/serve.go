@@ -76,9 +76,13 @@ func serve(name string, load func() (*service, error)) error {
 		return err
 	case <-signals:
 	}
+	// An engine may say it twice; whoever presses Ctrl-C again will not wait.
 	go func() {
-		<-signals
-		os.Exit(1)
+		for again := range signals {
+			if again == syscall.SIGINT {
+				os.Exit(1)
+			}
+		}
 	}()
 	instance.drain(listener)
 	instance.tracer.close()

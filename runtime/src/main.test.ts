@@ -158,27 +158,39 @@ test.each(['SIGTERM', 'SIGINT'] as const)('%s finishes what is in flight and exi
   expect(await instance.exited).toEqual([0, null])
 })
 
-test('a drain ends even if an invocation hangs, and a second signal ends it at once', async () => {
+/** Whether it takes no connection any more. */
+const isClosed = ({ port }: { port: number }): Promise<boolean> =>
+  send(port).then(
+    () => false,
+    () => true,
+  )
+
+test('a drain ends even if an invocation hangs, and Ctrl-C ends it at once', async () => {
   for (const [drainMs, signals, code] of [
-    ['50', 1, 0],
-    ['60000', 2, 1],
+    ['50', ['SIGTERM'], 0],
+    ['60000', ['SIGTERM', 'SIGINT'], 1],
   ] as const) {
     await using instance = await started({ RYO_FAAS_DRAIN_MS: drainMs })
     const running = send(instance.port, { path: '/hang' }).catch((error: unknown) => error)
     await until(async () => (await send(instance.port, { path: '/.ryo-faas/health' })).body.includes('"inflight":1'))
-    instance.child.kill('SIGTERM')
-    if (signals === 2) {
-      const refused = (): Promise<boolean> =>
-        send(instance.port).then(
-          () => false,
-          () => true,
-        )
-      await until(refused)
-      instance.child.kill('SIGTERM')
+    for (const [index, signal] of signals.entries()) {
+      if (index > 0) await until(() => isClosed(instance))
+      instance.child.kill(signal)
     }
     expect(await instance.exited).toEqual([code, null])
     expect(await running).toBeInstanceOf(Error)
   }
+})
+
+test('an instance that is told to stop a second time still finishes what is in flight', async () => {
+  await using instance = await started()
+  const running = send(instance.port, { path: '/slower' })
+  await until(async () => (await send(instance.port, { path: '/.ryo-faas/health' })).body.includes('"inflight":1'))
+  instance.child.kill('SIGTERM')
+  await until(() => isClosed(instance))
+  instance.child.kill('SIGTERM')
+  expect((await running).body).toBe('at last')
+  expect(await instance.exited).toEqual([0, null])
 })
 
 test('stamped output has time, stream and tag on every line, including those printed while loading', async () => {

@@ -59,16 +59,20 @@ function tracingOf({ traces: settings, name, version, instance }: InstanceOption
   return new Tracing({ settings, resource })
 }
 
+/** An engine may say it twice (Swarm does): what is in flight then still ends. Whoever presses Ctrl-C again will not wait. */
 function stopOnSignals(end: () => Promise<void>): void {
-  let stopping = false
+  let isStopping = false
   const stop = async (): Promise<void> => {
-    if (stopping) process.exit(1)
-    stopping = true
+    if (isStopping) return
+    isStopping = true
     await end()
     process.exit(0)
   }
   process.on('SIGTERM', () => void stop())
-  process.on('SIGINT', () => void stop())
+  process.on('SIGINT', () => {
+    if (isStopping) process.exit(1)
+    void stop()
+  })
 }
 
 /** Renamed into place, so that the waiting process never reads half of it. */

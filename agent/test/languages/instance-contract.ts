@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { request, type IncomingMessage } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { beforeAll, describe, expect, test } from 'vitest'
+import type { Instance } from '../../src/engines/index.ts'
 import type { ProcessEngine } from '../../src/engines/process/process-engine.ts'
 import { until } from '../support/until.ts'
 import { expectKeyWanted, INSTANCE_KEY } from './instance-key.ts'
@@ -128,14 +129,16 @@ export function instanceContract(
       await expectNothingUnread(async () => {
         const id = `stalled${++count}`
         const url = await bench.start(engine, plain, { id, env })
-        return { url, pid: Number(/pid (\d+)/.exec((await engine.instance(id))!.name)![1]) }
+        return { url, pid: pidOf(await engine.instance(id)) }
       })
     })
 
-    test('an instance that has to stop finishes what it began, and what it printed is in its log', async () => {
+    test('an instance that has to stop finishes what it began, also if told twice, and what it printed is in its log', async () => {
       const held = await hold()
+      const pid = pidOf(await engine.instance('aa'))
       const stopped = engine.stop('aa', 5_000)
       await until(async () => (await get('/seen').catch(() => undefined))?.status !== 200 || undefined)
+      process.kill(pid, 'SIGTERM')
       expect(await held.release()).toBe(under.held)
       await stopped
       const log = await readFile(bench.path('home/logs/functions/hello/aa.log'), 'utf8')
@@ -143,6 +146,9 @@ export function instanceContract(
     })
   })
 }
+
+/** Of an instance of the engine `process`. */
+const pidOf = (instance: Instance | undefined) => Number(/pid (\d+)/.exec(instance!.name)![1])
 
 /** Status and code of an answer that is the platform's. */
 export async function errorOf(response: Response): Promise<[status: number, code: string]> {

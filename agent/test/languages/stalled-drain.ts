@@ -18,33 +18,39 @@ export interface Stallable {
 
 /** It is stopped as a process while it drains, and goes on when its time to refuse is long over. */
 export async function expectNothingUnread(start: () => Promise<Stallable>): Promise<void> {
-  const { old, fresh, from, pid } = await drainingAndStopped(start)
+  const { old, fresh, quiet, from, pid } = await drainingAndStopped(start)
   const late = await connectTo(from)
   const all = [old, fresh, late]
-  const answers = all.map(socket => text(socket).catch((error: Error) => error.message))
+  const read = (socket: Socket) => text(socket).catch((error: Error) => error.message)
+  const [answers, farewell] = [all.map(read), read(quiet)]
   for (const socket of all) socket.write(REQUEST)
   const written = performance.now()
   await untilTrue(() => performance.now() > written + 3 * LAME_DUCK_MS, 'its time to refuse is over')
   process.kill(pid, 'SIGCONT')
   const refused = expect.stringMatching(/^HTTP\/1\.1 503 .*FUNCTION_UNAVAILABLE/is) as string
   expect(await Promise.all(answers)).toEqual([refused, refused, refused])
+  // Of what might just have been sent there, too, its sender knows that it was not run.
+  expect(await farewell).toMatch(
+    /^HTTP\/1\.1 102 .*x-ryo-faas-instance: \w+\r\n\r\nHTTP\/1\.1 503 .*x-ryo-faas-error: FUNCTION_UNAVAILABLE.*connection: close/is,
+  )
   await untilTrue(() => !isAlive(pid), 'it ends')
 }
 
-/** With a connection that has had an answer, and one on which nothing was sent. Tried until the process was stopped in time. */
+/** With connections that have had an answer, and one on which nothing was sent. Tried until the process was stopped in time. */
 async function drainingAndStopped(start: () => Promise<Stallable>) {
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     const { url, pid } = await start()
     const from = new URL(url)
-    const [old, fresh, asking] = await Promise.all([connectTo(from), connectTo(from), connectTo(from)])
-    for (const socket of [old, asking]) expect(await ask(socket, '/seen')).toMatch(/^HTTP\/1\.1 200 /)
+    const all = await Promise.all([connectTo(from), connectTo(from), connectTo(from), connectTo(from)])
+    const [old, fresh, quiet, asking] = all as [Socket, Socket, Socket, Socket]
+    for (const socket of [old, quiet, asking]) expect(await ask(socket, '/seen')).toMatch(/^HTTP\/1\.1 200 /)
     const told = performance.now()
     process.kill(pid, 'SIGTERM')
     // It has begun to drain when it refuses, which ends the connection.
     while ((await ask(asking, '/.ryo-faas/health').catch(() => '503')).startsWith('HTTP/1.1 200'));
     process.kill(pid, 'SIGSTOP')
-    if (performance.now() - told < LAME_DUCK_MS) return { old, fresh, from, pid }
-    for (const socket of [old, fresh, asking]) socket.destroy()
+    if (performance.now() - told < LAME_DUCK_MS) return { old, fresh, quiet, from, pid }
+    for (const socket of all) socket.destroy()
     process.kill(pid, 'SIGKILL')
   }
   throw new Error(`no process was stopped within ${LAME_DUCK_MS} ms`)

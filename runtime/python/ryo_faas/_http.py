@@ -303,7 +303,9 @@ class Connection(asyncio.StreamReaderProtocol):
         self.is_last = True
         self.writer.transport.abort()
 
-    def close(self):
+    def close(self, last_word=b''):
+        if last_word and not self.writer.transport.is_closing():
+            self.writer.write(last_word)
         self.writer.close()
 
     async def _serve(self):

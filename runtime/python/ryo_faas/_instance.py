@@ -54,8 +54,9 @@ class Instance:
         """Serves until SIGTERM or SIGINT, then drains."""
         loop = asyncio.get_running_loop()
         told = asyncio.Event()
-        for which in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(which, lambda: os._exit(1) if told.is_set() else told.set())
+        # An engine may say it twice; whoever presses Ctrl-C again will not wait.
+        loop.add_signal_handler(signal.SIGTERM, told.set)
+        loop.add_signal_handler(signal.SIGINT, lambda: os._exit(1) if told.is_set() else told.set())
         apps = [handler for handler in self.handlers.all() if hasattr(handler, 'startup')]
         for app in apps:
             await app.startup()
@@ -186,10 +187,21 @@ class Instance:
         deadline = time.monotonic() + GRACE_S
         while self.connections and time.monotonic() < deadline:
             for connection in [each for each in self.connections if each.is_idle]:
-                connection.close()
+                connection.close(self._farewell(connection))
             await asyncio.sleep(LOOK_EVERY_S)
         for connection in list(self.connections):
             connection.close()
+
+    def _farewell(self, connection):
+        """That what may just come was not run, for who may know which instance this is; see runtime/src/serve/farewell.ts."""
+        if self.options.instance_key and not connection.is_admitted:
+            return b''
+        own = self.options.instance
+        return (
+            f'HTTP/1.1 102 Processing\r\nx-ryo-faas-instance: {own}\r\n\r\n'
+            f'HTTP/1.1 503 Service Unavailable\r\nx-ryo-faas-error: FUNCTION_UNAVAILABLE\r\n'
+            f'x-ryo-faas-error-from: {own}\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n'
+        ).encode()
 
     async def _wait_idle(self, at_most):
         if self.inflight:

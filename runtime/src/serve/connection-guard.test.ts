@@ -9,10 +9,10 @@ const KEY = 'k'.repeat(43)
 const HEADER = 'x-ryo-faas-instance-key'
 
 async function served(key: string | undefined) {
-  const isAdmitted = connectionGuard(key)
+  const guard = connectionGuard(key)
   const seen: string[] = []
   const server = createServer((request, response) => {
-    if (!isAdmitted(request, response)) return
+    if (!guard.admits(request, response)) return
     seen.push(JSON.stringify([request.headers, request.headersDistinct, request.rawHeaders]))
     response.end('done')
   })

@@ -6,7 +6,7 @@
  */
 import { timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { HEADERS } from '../protocol/index.ts'
 import { hideHeaders } from './hide-headers.ts'
 import { answerJson } from './platform-answer.ts'
@@ -14,26 +14,32 @@ import { answerJson } from './platform-answer.ts'
 const FORBIDDEN = 403
 const NAMES = [HEADERS.instanceKey]
 
-/** @returns whether the request may go on; if not, it has been answered. */
-export type ConnectionGuard = (request: IncomingMessage, response: ServerResponse) => boolean
+export interface ConnectionGuard {
+  /** @returns whether the request may go on; if not, it has been answered. */
+  admits(request: IncomingMessage, response: ServerResponse): boolean
+  /** Whether a request on it would go on, as far as is known. */
+  hasAdmitted(connection: Duplex): boolean
+}
 
 /** @param key undefined: everybody is answered */
 export function connectionGuard(key: string | undefined): ConnectionGuard {
-  if (key === undefined) return () => true
+  if (key === undefined) return { admits: () => true, hasAdmitted: () => true }
   const wanted = Buffer.from(key)
-  const admitted = new WeakSet<Socket>()
-  return (request, response) => {
+  const admitted = new WeakSet<Duplex>()
+  const hasAdmitted = (connection: Duplex) => admitted.has(connection)
+  const admits: ConnectionGuard['admits'] = (request, response) => {
     const given = request.headers[HEADERS.instanceKey]
     if (given !== undefined) {
       hideHeaders(request, NAMES)
       if (typeof given === 'string' && isSame(Buffer.from(given), wanted)) admitted.add(request.socket)
     }
-    if (admitted.has(request.socket)) return true
+    if (hasAdmitted(request.socket)) return true
     response.shouldKeepAlive = false
     answerJson(response, FORBIDDEN, { message: 'Only the platform is answered here.' })
     request.resume()
     return false
   }
+  return { admits, hasAdmitted }
 }
 
 /** In constant time. */

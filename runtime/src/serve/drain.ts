@@ -1,5 +1,6 @@
 /** The invocations in flight, and how an instance shuts down around them. */
 import type { Server } from 'node:http'
+import type { Farewell } from './farewell.ts'
 import type { Invocation } from './invocation.ts'
 
 /** How long a shutdown waits for others. */
@@ -61,11 +62,16 @@ async function catchUp(): Promise<void> {
  * Refuses for a moment, stops listening, lets invocations finish for `drainMs`, aborts what is left, and resolves when
  * every connection is closed. The caller refuses requests that still arrive on connections that are open.
  */
-export async function drain(server: Server, inflight: Inflight, patience: Patience): Promise<void> {
+export async function drain(
+  server: Server,
+  { inflight, farewell, patience }: { inflight: Inflight; farewell: Farewell; patience: Patience },
+): Promise<void> {
   const { lameDuckMs, drainMs, graceMs } = patience
+  const dismiss = () => farewell.say(new Set([...inflight].map(({ request }) => request.socket)))
   for (const invocation of inflight) invocation.startDraining()
   await new Promise(resolve => setTimeout(resolve, lameDuckMs))
   await catchUp()
+  dismiss()
   let connectionsClosed = false
   const closed = new Promise<void>(resolve => {
     server.close(() => {
@@ -78,6 +84,7 @@ export async function drain(server: Server, inflight: Inflight, patience: Patien
   await inflight.idle(graceMs)
   for (const invocation of inflight) invocation.response.destroy()
   await catchUp()
+  dismiss()
   server.closeIdleConnections()
   if (!connectionsClosed) await withinMs(graceMs, resolve => void closed.then(resolve))
   server.closeAllConnections()

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { Agent, request as httpRequest } from 'node:http'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { deferred } from '../testing/deferred.ts'
 import { send, serveNode, serveWeb } from '../testing/serve-handler.ts'
@@ -263,6 +263,48 @@ test('a drain answers requests that came while the process had no time, on conne
     for await (const part of socket) answer += String(part)
     expect(answer).toMatch(/^HTTP\/1.1 503 .*FUNCTION_UNAVAILABLE/is)
   }
+  await drained
+})
+
+const FAREWELL =
+  /^HTTP\/1.1 102 [^]*x-ryo-faas-instance: i1\r\n\r\nHTTP\/1.1 503 [^]*x-ryo-faas-error: FUNCTION_UNAVAILABLE[^]*connection: close/
+
+/** What is left to read on a connection to its end. */
+async function restOf(socket: Socket): Promise<string> {
+  let rest = ''
+  for await (const part of socket) rest += String(part)
+  return rest
+}
+
+test('a drain ends idle connections with a word that what may just come was not run, and no others', async () => {
+  const gate = deferred()
+  await using served = await serveNode(
+    async (request, response) => {
+      if (request.url === '/held') await gate.promise
+      response.end('ran')
+    },
+    { drainMs: 5_000 },
+  )
+  const [idle, busy] = [connect(served.port, '127.0.0.1'), connect(served.port, '127.0.0.1')]
+  idle.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+  await once(idle, 'data')
+  busy.write('GET /held HTTP/1.1\r\nHost: a\r\n\r\n')
+  await until(async () => (await health(served.port)).inflight === 1)
+  const drained = served.server.drain()
+  expect(await restOf(idle)).toMatch(FAREWELL)
+  gate.resolve()
+  expect(await restOf(busy)).toMatch(/^HTTP\/1.1 200 [^]*\r\nran\r\n0\r\n\r\n$|^HTTP\/1.1 200 [^]*\r\n\r\nran$/)
+  await drained
+})
+
+test('a drain says nothing to who has not shown the key that it wants', async () => {
+  await using served = await serveNode((_request, response) => void response.end('ran'), { instanceKey: 'the key' })
+  const [stranger, platform] = [connect(served.port, '127.0.0.1'), connect(served.port, '127.0.0.1')]
+  platform.write('GET / HTTP/1.1\r\nHost: a\r\nX-Ryo-Faas-Instance-Key: the key\r\n\r\n')
+  await Promise.all([once(platform, 'data'), once(stranger, 'connect')])
+  const drained = served.server.drain()
+  expect(await restOf(platform)).toMatch(FAREWELL)
+  expect(await restOf(stranger)).toBe('')
   await drained
 })
 

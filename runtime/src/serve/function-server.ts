@@ -13,6 +13,7 @@ import { EVENTS_PREFIX, HEALTH_PATH, METRICS_PATH, RESERVED_PREFIX, REST_PATH } 
 import { bodyTooLarge, declaresMoreThan, limitBody } from './body-limit.ts'
 import { isDelivered } from './delivery.ts'
 import { drain, Inflight, patienceOf } from './drain.ts'
+import { Farewell } from './farewell.ts'
 import { FunctionResponse } from './function-response.ts'
 import type { EventHandler, HandlerSet, RequestHandler } from './handler-set.ts'
 import type { Instance } from './instance.ts'
@@ -51,12 +52,12 @@ export function createFunctionServer(handlers: HandlerSet, self: Instance): Func
   const counts = new InvocationCounts()
   const renderMetrics = metricsPage({ name, counts, inflight: () => inflight.size })
   const owner = { ...self, counts, begun: 0, release: (invocation: Invocation) => inflight.delete(invocation) }
-  const isAdmitted = connectionGuard(options.instanceKey)
+  const guard = connectionGuard(options.instanceKey)
   let draining: Promise<void> | undefined
 
   function handle(exchange: Exchange): void {
     const { request, response } = exchange
-    if (!isAdmitted(request, response) || !introduce(request, response, instance)) return
+    if (!guard.admits(request, response) || !introduce(request, response, instance)) return
     const { url = '/' } = request
     const isFromPlatform = isDelivered(request, options.deliveryToken)
     const isEvent = url.startsWith(EVENTS_PREFIX) && isFromPlatform
@@ -149,6 +150,7 @@ export function createFunctionServer(handlers: HandlerSet, self: Instance): Func
   }
 
   const server = createHttpServer()
+  const farewell = new Farewell(server, { name, instance, mayHear: connection => guard.hasAdmitted(connection) })
   server.on('request', (request: IncomingMessage, response: ServerResponse) => handle({ request, response }))
   server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
     handle({ request, response: responseOn(socket, request), upgrade: { socket, head } })
@@ -166,7 +168,7 @@ export function createFunctionServer(handlers: HandlerSet, self: Instance): Func
     },
 
     drain() {
-      draining ??= drain(server, inflight, self.patience ?? patienceOf(options.drainMs))
+      draining ??= drain(server, { inflight, farewell, patience: self.patience ?? patienceOf(options.drainMs) })
       return draining
     },
   }

@@ -72,6 +72,41 @@ describe('an instance that dies before it answers', () => {
   })
 })
 
+describe('an instance that says on its connections that it stops', () => {
+  const introduction = (id: string) => `HTTP/1.1 102 Processing\r\nx-ryo-faas-instance: ${id}\r\n\r\n`
+  /** As `farewell.ts` of the runtime has it. */
+  const farewell = (id: string) =>
+    `${introduction(id)}HTTP/1.1 503 Service Unavailable\r\nx-ryo-faas-error: FUNCTION_UNAVAILABLE\r\n` +
+    `x-ryo-faas-error-from: ${id}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`
+  /** Takes so many requests, and has ended the connection when the next one comes. */
+  const stopping = (body: string, requests = Infinity) => {
+    let taken = 0
+    return stage.raw(socket => {
+      const id = `i${socket.localPort}`
+      const head = `${introduction(id)}HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n`
+      socket.on('data', () => {
+        if (taken++ < requests) return socket.write(head + body)
+        socket.write(farewell(id))
+        return socket.resetAndDestroy()
+      })
+    })
+  }
+
+  it.each([0, 1])('has not run a POST that crosses it after %i others: another one does', async before => {
+    const old = await stopping('old', before)
+    const introduced = { isAnonymous: false }
+    await stage.serve(proxy, [old], introduced)
+    const post = async () => {
+      const { status, body } = await call(proxy, '/functions/fn', { method: 'POST', body: 'x' })
+      return `${status} ${body}`
+    }
+    for (let n = 0; n < before; n += 1) expect(await post()).toBe('200 old')
+    await stage.serve(proxy, [old, await stopping('next')], introduced)
+    expect([await post(), await post(), await post()]).toEqual(Array.from({ length: 3 }, () => '200 next'))
+    expect(old.received().match(/POST/g)!.length).toBeGreaterThan(before)
+  })
+})
+
 describe('an instance that refuses connections', () => {
   it('is passed over for any method, body included', async () => {
     const dead = { id: 'dead', host: '127.0.0.1', port: await closedPort() }
