@@ -55,7 +55,8 @@ export const DataPlaneOptions = z.strictObject({
   keepAliveTimeoutMs: ms.default(60_000),
   /** How long a request head may take to arrive. */
   headersTimeoutMs: ms.min(1).default(10_000),
-  connectTimeoutMs: ms.min(1).default(2_000),
+  /** To an instance: then another one is tried. */
+  connectTimeoutMs: ms.min(1).default(1_000),
   front: FrontOptions.optional(),
   /** How long a body may take that is for no function: the limit of a function ends those. */
   bodyTimeoutMs: ms.min(1).default(10_000),

@@ -74,6 +74,26 @@ it('one that took no connection loses those that were kept: its machine may be g
   target.retire()
 })
 
+it('one that takes no connection is tried last for longer each time, until it answers', async () => {
+  const target = instance()
+  const refuse = (now: number) => {
+    target.refused(now)
+    return target.suspectUntil - now
+  }
+  let now = performance.now()
+  const waits: number[] = []
+  for (let n = 0; n < 5; n += 1) {
+    waits.push(refuse(now))
+    // Others had tried before they could know.
+    expect(refuse(now)).toBe(waits.at(-1))
+    now = target.suspectUntil
+  }
+  expect(waits).toEqual([1_000, 2_000, 4_000, 8_000, 8_000])
+  await get(target)
+  expect(refuse(now)).toBe(1_000)
+  target.retire()
+})
+
 it('one whose machine is gone costs what waits for it, on kept connections too, and comes last', async () => {
   let isThere = true
   const target = instance({ silence: { lookMs: 1, reach: async () => isThere } })

@@ -12,8 +12,8 @@ import { canReach, SilenceWatch } from './silence.ts'
 import { UpstreamConnection, type ConnectionOptions } from './upstream-connection.ts'
 
 const REUSE_MARGIN_MS = 1_000
-/** How long an instance that refused a connection is tried last. */
-const SUSPECT_MS = 1_000
+/** How long an instance that refused a connection is tried last: twice as long each time, until it takes one. */
+const SUSPECT_MS = { first: 1_000, most: 8_000 }
 
 export interface UpstreamSettings {
   connectTimeoutMs: number
@@ -47,6 +47,7 @@ export class Instance {
   /** Another instance has its address: it is not chosen until the agent lists it again. */
   isLost = false
   isFrozen = false
+  private suspectMs = SUSPECT_MS.first
   private readonly idle: UpstreamConnection[] = []
   private readonly watch: SilenceWatch
   /** It has not sent more than its answers so far. */
@@ -60,7 +61,7 @@ export class Instance {
     this.port = address.port
     this.idleMs = settings.idleMs
     this.watch = new SilenceWatch({
-      reach: () => canReach(address, settings.connectTimeoutMs),
+      reach: () => canReach(address),
       ...settings.silence,
       onGone: () => this.refused(performance.now()),
     })
@@ -94,7 +95,11 @@ export class Instance {
 
   /** Kept connections may lead to a machine that is gone without a word: what is sent there would wait in vain. */
   refused(now: number): void {
-    this.suspectUntil = now + SUSPECT_MS
+    // Of those that tried at the same time one counts.
+    if (now >= this.suspectUntil) {
+      this.suspectUntil = now + this.suspectMs
+      this.suspectMs = Math.min(2 * this.suspectMs, SUSPECT_MS.most)
+    }
     this.closeIdle()
   }
 
@@ -136,6 +141,7 @@ export class Instance {
 
   private keep(connection: UpstreamConnection): void {
     this.watch.delete(connection)
+    this.suspectMs = SUSPECT_MS.first
     const announced = connection.keepAliveMs > 0 ? connection.keepAliveMs - REUSE_MARGIN_MS : Infinity
     const usableMs = Math.min(this.idleMs, announced)
     if (this.isRetired || this.isLost || this.isFrozen || !this.isExact || usableMs <= 0) {
