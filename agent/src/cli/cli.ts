@@ -37,7 +37,7 @@ export interface CliOptions extends Streams {
 export async function runCli({ argv, host, signal, ...streams }: CliOptions): Promise<number> {
   const output = new Output(streams, argv.includes('--json'))
   const onWaiting = (what: string) => output.note(what)
-  const connect = () => AgentClient.connect(host.home, { signal, onWaiting })
+  const connect = () => AgentClient.connect(host.home, { signal, onWaiting, isKept: host.isKept })
   const browserDoor = async () => {
     const { agent, token } = (await readAgentFile(host.home))!
     return { url: agent.url, token }

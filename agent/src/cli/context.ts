@@ -86,6 +86,8 @@ export interface CliHost {
    * Starts an agent process in this home with these flags; its API answers soon after, or its failure file is there.
    */
   launchAgent(flags: Record<string, unknown>, report: (doing: string) => void): Promise<LaunchedAgent>
+  /** Whether an agent of this home that is away is being started again. */
+  isKept(): Promise<boolean>
   /** Ends an agent of this home that runs another release; parts and functions go on, and wait for the next agent. */
   endAgent(): Promise<void>
   /**

@@ -9,7 +9,10 @@ import { answerProof } from '../contract/index.ts'
 import { AgentClient, type AgentAddress } from './agent-client.ts'
 
 const TOKEN = 'the-token-of-the-operator'
+/** The port of tcpmux (RFC 1078), which nobody serves. */
+const NOWHERE = 'http://127.0.0.1:1'
 const NOBODY = { status: 503, body: { error: { code: 'NOT_LEADING', message: 'no agent leads at the moment' } } }
+const STARTING = { status: 503, body: { error: { code: 'NOT_RUNNING', message: 'the platform is starting' } } }
 const LOST = { status: 503, body: { error: { code: 'LEADER_LOST', message: 'it was lost meanwhile' } } }
 const DONE = { status: 200, body: { name: 'WORD' } }
 
@@ -30,11 +33,12 @@ async function agent(answers: { status: number; body: unknown }[], options: Part
   onTestFinished(() => void server.close())
   const waited: string[] = []
   const { port } = server.address() as AddressInfo
+  const url = `http://127.0.0.1:${port}`
   const client = new AgentClient({
-    ...{ url: `http://127.0.0.1:${port}`, token: TOKEN, onWaiting: what => void waited.push(what) },
+    ...{ url, token: TOKEN, onWaiting: what => void waited.push(what) },
     ...options,
   })
-  return { client, heard, waited }
+  return { url, client, heard, waited }
 }
 
 const set = (client: AgentClient) => client.call('setSecret', { params: { name: 'WORD' }, body: { value: 'x' } })
@@ -50,6 +54,21 @@ test('what may be done is not asked again', async () => {
   const { client, heard } = await agent([LOST, DONE])
   await expect(set(client)).rejects.toMatchObject({ code: 'LEADER_LOST' })
   expect(heard.length).toBe(1)
+})
+
+test('an agent that is being started again is waited for, wherever it listens then, and one that is not is not', async () => {
+  const next = await agent([STARTING, DONE])
+  const where = [NOWHERE, next.url]
+  const comesBack = async () => ({ url: where.shift()!, token: TOKEN })
+  const waited: string[] = []
+  const onWaiting = (what: string) => void waited.push(what)
+  const client = new AgentClient({ url: NOWHERE, token: TOKEN, comesBack, onWaiting })
+  expect(await set(client)).toEqual({ name: 'WORD' })
+  expect(waited).toEqual(['waiting for the agent, which is being started again', 'waiting: the platform is starting'])
+  expect(next.heard.length).toBe(2)
+
+  const alone = new AgentClient({ url: NOWHERE, token: TOKEN, comesBack: async () => undefined })
+  await expect(set(alone)).rejects.toMatchObject({ code: 'NOT_RUNNING' })
 })
 
 test('while nobody leads at all, it says so in the end', async () => {

@@ -40,37 +40,51 @@ export interface AgentAddress extends Door {
   patienceMs?: number
   /** Hears what a request waits for, once for each. */
   onWaiting?: ((what: string) => void) | undefined
-  /** How long it is asked again while no agent leads. */
+  /** How long it is asked again while no agent leads, or the agent is being started again. */
   followMs?: number
+  /** @returns where an agent that takes no connection is found next; undefined if nobody brings it back */
+  comesBack?: () => Promise<Pick<Door, 'url' | 'token'> | undefined>
 }
 
-/** An agent that dies is followed after some five seconds, and the next one takes a few more to begin. */
+/**
+ * An agent that dies is followed after some five seconds, and the next one takes a few more to begin. One that nobody stands by
+ * for is started again within a second or two.
+ */
 const FOLLOW_MS = 20_000
 const ASK_AGAIN_MS = 250
 
 export class AgentClient {
   readonly token: string
   readonly #address: AgentAddress
-  readonly #agent: ListenerClient
+  #agent: ListenerClient
   readonly #signal: AbortSignal | undefined
 
   constructor(address: AgentAddress) {
     this.token = address.token
     this.#address = address
     this.#signal = address.signal
-    const { server } = address
-    const unreachable = server === undefined ? notRunning : notRunningOn(server)
-    this.#agent = new ListenerClient({ ...address, ...placeOf(server), name: 'the agent', unreachable })
+    this.#agent = listenerOf(address)
   }
 
-  /** @throws RyoFaasError NOT_RUNNING if no platform was started in this home. */
+  /**
+   * @param isKept whether an agent of this home that is away is being started again: then it is waited for
+   * @throws RyoFaasError NOT_RUNNING if no platform was started in this home
+   */
   static async connect(
     home: string,
-    { signal, onWaiting }: Pick<AgentAddress, 'signal' | 'onWaiting'> = {},
+    {
+      isKept,
+      ...use
+    }: Pick<AgentAddress, 'signal' | 'onWaiting'> & { isKept?: (() => Promise<boolean>) | undefined } = {},
   ): Promise<AgentClient> {
-    const found = await readAgentFile(home)
+    const find = async () => {
+      const found = await readAgentFile(home)
+      return found && { url: found.agent.url, token: found.token }
+    }
+    const found = await find()
     if (!found) throw notRunning(`ryo-faas is not running in ${home}`)
-    return new AgentClient({ url: found.agent.url, token: found.token, signal, onWaiting })
+    const comesBack = isKept && (async () => ((await isKept()) ? find() : undefined))
+    return new AgentClient({ ...found, ...use, ...(comesBack !== undefined && { comesBack }) })
   }
 
   /** How to reach a part of a server: the agent there relays. Undefined on this machine, where parts are asked themselves. */
@@ -178,23 +192,41 @@ export class AgentClient {
     })
   }
 
-  /** While no agent leads it is asked again: nothing was done. What was begun, and then lost, is not. */
+  /** While there is nobody to do it, it is asked again: nothing was done. What was begun, and then lost, is not. */
   async #exchange(route: ApiRoute, target: string, request: ListenerRequest): Promise<Response> {
     const { onWaiting, followMs = FOLLOW_MS } = this.#address
     const deadline = performance.now() + followMs
-    for (let attempts = 1; ; attempts += 1) {
+    const told = new Set<string>()
+    for (;;) {
       try {
         return await this.#ask(route, target, request)
       } catch (error) {
-        const isNotBegun = error instanceof RyoFaasError && error.code === 'NOT_LEADING'
         // A body that was read is gone.
-        if (!isNotBegun || request.body instanceof Readable || performance.now() > deadline) throw error
-        if (attempts === 1) onWaiting?.('waiting for another agent to lead the platform')
+        const isOver = request.body instanceof Readable || performance.now() > deadline
+        const wait = isOver ? undefined : await this.#waitFor(error)
+        if (wait === undefined) throw error
+        if (!told.has(wait)) onWaiting?.(wait)
+        told.add(wait)
         await delay(ASK_AGAIN_MS, undefined, { signal: request.signal }).catch((cause: unknown) => {
           throw new RyoFaasError('CANCELLED', 'cancelled', { cause })
         })
       }
     }
+  }
+
+  /** @returns what a request that failed for this waits for; undefined if it may have been begun, or there is nothing */
+  async #waitFor(error: unknown): Promise<string | undefined> {
+    if (!(error instanceof RyoFaasError)) return undefined
+    if (error.code === 'NOT_LEADING') return 'waiting for another agent to lead the platform'
+    const { comesBack } = this.#address
+    if (error.code !== 'NOT_RUNNING' || comesBack === undefined) return undefined
+    // The agent itself says so, which is just starting.
+    if (error.cause === undefined) return `waiting: ${error.message}`
+    const isRefused = (error.cause as NodeJS.ErrnoException).code === 'ECONNREFUSED'
+    const next = isRefused ? await comesBack() : undefined
+    if (next === undefined) return undefined
+    this.#agent = listenerOf({ ...this.#address, ...next })
+    return 'waiting for the agent, which is being started again'
   }
 
   async #ask(route: ApiRoute, target: string, request: ListenerRequest): Promise<Response> {
@@ -209,6 +241,12 @@ export class AgentClient {
     if (parsed.success) throw RyoFaasError.fromBody(parsed.data)
     throw new RyoFaasError('INTERNAL', `the agent returned ${response.status}: ${text.slice(0, 200)}`)
   }
+}
+
+function listenerOf(address: AgentAddress): ListenerClient {
+  const { server } = address
+  const unreachable = server === undefined ? notRunning : notRunningOn(server)
+  return new ListenerClient({ ...address, ...placeOf(server), name: 'the agent', unreachable })
 }
 
 function placeOf(server: string | undefined): { place?: string } {

@@ -46,6 +46,7 @@ export async function runCommandLine(line = ofProcess()): Promise<number> {
         const { launchAgent } = await import('../platform/launch-agent.ts')
         return launchAgent({ flags, home, environment, nodeCache, report })
       },
+      isKept: async () => (await import('../platform/keeper-file.ts')).isKept(home),
       endAgent: async () => (await import('../platform/take-over.ts')).endAgent(home),
       requireEngine: async flags =>
         (await import('../platform/take-over.ts')).requireEngine(flags, { home, environment }),

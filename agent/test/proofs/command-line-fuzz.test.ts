@@ -177,6 +177,7 @@ function hostOf(): Parameters<typeof runCli>[0]['host'] {
     home: platform.home,
     stdin: stdin as unknown as NodeJS.ReadStream,
     platformFlags: async () => [],
+    isKept: async () => false,
     examine: async () => [],
     resolvedOptions: async () => ({}),
     differingFlags: async () => [],
