@@ -26,8 +26,11 @@ export function noLeader(cause?: unknown): RyoFaasError {
   })
 }
 
-/** A machine short of time does not get the folder of secrets into place; the next container there does. */
-const BUSY = /device or resource busy/
+/**
+ * A machine short of time does not get the folder of secrets into place; one that was cut off thinks of addresses as free
+ * that are not. The next container there does.
+ */
+const PASSING = /device or resource busy|Address already in use/
 
 /**
  * Does it again while the managers have no leader, or a machine is busy: for half a minute at most.
@@ -41,7 +44,8 @@ export async function patiently<T>(run: () => Promise<T>, signal: AbortSignal): 
     } catch (error) {
       const { message } = error as Error
       const isOver = signal.aborted || performance.now() - begin > PATIENCE_MS
-      if (isOver || (message !== LEADERLESS && !BUSY.test(message))) throw error
+      const isPassing = [PASSING, NO_LEADER].some(each => each.test(message)) || message === LEADERLESS
+      if (isOver || !isPassing) throw error
       await delay(AGAIN_MS, undefined, { signal }).catch(() => undefined)
     }
   }
