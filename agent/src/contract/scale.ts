@@ -17,7 +17,7 @@ export const Scale = z
       .int()
       .min(0)
       .max(2_000_000_000)
-      .default(3_600_000)
+      .default(900_000)
       .describe('Frozen for so long, an instance is removed.'),
     target: z
       .number()
