@@ -1,10 +1,10 @@
 /** Two platforms on one server: each finds its own, by the names that it knows, and never what is the other's. */
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest'
 import { untilTrue } from '../../test/support/until.ts'
 import type { Bus } from './bus.ts'
 import { durableConsumer } from './consumers.ts'
 import type { StreamDelivery } from './delivery.ts'
-import { lastMessage, messageAt, nextMessage, removeMessage } from './messages.ts'
+import { lastMessage, messageAt, nextMessage, removeMessage, writtenOnce } from './messages.ts'
 import { OrderedReader } from './ordered-reader.ts'
 import { Puller } from './puller.ts'
 import { scanHeads } from './scan.ts'
@@ -78,6 +78,18 @@ it('messages are asked of the server that orders the writes: a replica may be be
   ])
   await streams.update('rfa-shop_states', { allow_direct: true })
   expect(read.map(message => text(message?.data))).toEqual(['newest', 'newest', 'newest'])
+})
+
+it('what is written once is read from any replica, and from the server that orders the writes if that one has not got it yet', async () => {
+  const { sequence } = await publish(shop!, STATE, 'written once')
+  const { direct } = managerOf(shop!)
+  const replica = vi.spyOn(direct, 'getMessage')
+  onTestFinished(() => replica.mockRestore())
+  const read = async () => text((await writtenOnce(shop!, STREAMS.states, { seq: sequence }))?.data)
+  expect(await read()).toBe('written once')
+  // As a replica answers that is behind.
+  replica.mockRejectedValueOnce(Object.assign(new Error('message not found'), { code: '404' }))
+  expect([await read(), replica.mock.calls.length]).toEqual(['written once', 2])
 })
 
 it('what is told, and the heads that the server repeats, reach listeners of that platform', async () => {
