@@ -49,12 +49,13 @@ interface Running {
 async function start({
   saved,
   epoch = 'epoch-1',
-}: { saved?: RelayPosition | undefined; epoch?: string } = {}): Promise<Running> {
+  behindMs,
+}: { saved?: RelayPosition | undefined; epoch?: string; behindMs?: number } = {}): Promise<Running> {
   const own = await nats.connect('relay')
   const states: RelayState[] = []
   let position: RelayPosition | undefined
   const relay = new Relay({
-    ...{ bus: own, log: store, epoch, saved },
+    ...{ bus: own, log: store, epoch, saved, ...(behindMs !== undefined && { behindMs }) },
     onPosition: moved => (position = moved),
     onState: state => states.push(state),
   })
@@ -203,6 +204,56 @@ it('goes on in a stream that was made anew, and in one that another log has writ
   const restored = await start({ saved, epoch: 'epoch-2' })
   await relayed(restored, 15)
   expect(await sequences()).toEqual([11, 12, 13, 14, 15, 11, 12, 13, 14, 15])
+})
+
+/** A stream that holds the first three of six events, and where it would be if it held five. */
+async function shortStream(): Promise<RelayPosition> {
+  await ensureStreams(bus)
+  await putMany(3)
+  const first = await start()
+  await relayed(first, 3)
+  await first.stop()
+  await putMany(3)
+  return { sequence: 5, streamSequence: 5, streamCreated: (await streamState(bus, STREAMS.events)).created }
+}
+
+/** As an earlier one sent it. */
+async function publishEvent(sequence: number): Promise<void> {
+  const messageId = `epoch-1:${sequence}:earlier`
+  const { kind, table, id } = (JSON.parse((await store.event(sequence))!.text) as DocumentCloudEvent).data
+  await bus.publish(eventSubject({ kind, table, id }), Buffer.from((await store.event(sequence))!.text), {
+    messageId,
+    headers: { [EVENT_HEADERS.sequence]: String(sequence) },
+  })
+}
+
+it('waits for a server that is behind what was acknowledged, and sends nothing again', async () => {
+  const running = await start({ saved: await shortStream(), behindMs: 60_000 })
+  await until(() => running.states.filter(state => state === 'away').length > 1, 'it has asked twice')
+  expect([running.states.includes('running'), await sequences()]).toEqual([false, upTo(3)])
+  await publishEvent(4)
+  await publishEvent(5)
+  await relayed(running, 6)
+  expect(await sequences()).toEqual(upTo(6))
+})
+
+it('sends again what a stream has lost for good', async () => {
+  const running = await start({ saved: await shortStream(), behindMs: 1 })
+  await relayed(running, 6)
+  expect([running.states[0], await sequences()]).toEqual(['away', upTo(6)])
+})
+
+it('is not kept from sending an event whose earlier message the server remembers and does not have', async () => {
+  await ensureStreams(bus)
+  await putMany(2)
+  const first = await start()
+  await relayed(first, 2)
+  await first.stop()
+  await managerOf(bus).streams.purge(STREAMS.events)
+  // Nothing is known of how far it was.
+  const running = await start()
+  await relayed(running, 2)
+  expect(await sequences()).toEqual([1, 2])
 })
 
 it('waits for the bus however long it is away, and loses and repeats nothing', async () => {

@@ -3,8 +3,10 @@
  *
  * Invariants: 1. The stream is asked for our position after every connection and every failure, so nothing is lost or
  * sent twice whatever crashed. 2. Each message names its expected place in the stream, so one that is late, repeated or
- * ahead of a lost one is refused. 3. What is in flight is bounded, and nothing else is held.
+ * ahead of a lost one is refused. 3. What is in flight is bounded, and nothing else is held. 4. A stream that ends before
+ * what it has acknowledged is waited for: in a cluster, a server may be asked that is behind.
  */
+import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { DocumentCloudEvent } from '@ryo-faas/runtime/protocol'
 import {
@@ -40,11 +42,14 @@ export interface RelayOptions {
   /** The last that was reported, perhaps long ago. */
   saved: RelayPosition | undefined
   onPosition: (position: RelayPosition) => void
+  /** How long invariant 4 waits; what is missing then is lost, and sent again. Default 10 s. */
+  behindMs?: number
   onState: (state: RelayState, problem?: string) => void
 }
 
 const MOST_IN_FLIGHT = 256
 const MOST_BYTES_IN_FLIGHT = 8 * 1024 * 1024
+const BEHIND_MS = 10_000
 const PAUSE = { firstMs: 100, mostMs: 5_000 }
 /** Expected sequence of the last message of the stream (NATS ADR-8 of JetStream's publish headers). */
 const EXPECTED_LAST = 'Nats-Expected-Last-Sequence'
@@ -57,6 +62,7 @@ export class Relay {
   readonly #stopping = new AbortController()
   readonly #running: Promise<void>
   #position: RelayPosition | undefined
+  #behindSince: number | undefined
   #reconnected = new AbortController()
 
   constructor(options: RelayOptions) {
@@ -98,6 +104,7 @@ export class Relay {
     const { created, messages, lastSequence: streamSequence } = await streamState(bus, STREAMS.events)
     const known = this.#position
     const isSameStream = known !== undefined && known.streamCreated === created
+    if (isSameStream) this.#waitFor(known.streamSequence, streamSequence)
     let sequence = known?.sequence ?? 0
     const last = messages === 0 ? undefined : await this.#lastMessage(epoch)
     // Every message is one event, so what was taken out of the stream since is counted too.
@@ -105,6 +112,18 @@ export class Relay {
     else if (isSameStream && messages === 0) sequence = known.sequence + (streamSequence - known.streamSequence)
     const { last: end } = await log.logBounds()
     return { sequence: Math.min(sequence, end), streamSequence, streamCreated: created }
+  }
+
+  /** Invariant 4. @throws BusError UNAVAILABLE */
+  #waitFor(acknowledged: number, last: number): void {
+    if (last >= acknowledged) {
+      this.#behindSince = undefined
+      return
+    }
+    const now = performance.now()
+    this.#behindSince ??= now
+    if (now - this.#behindSince > (this.#options.behindMs ?? BEHIND_MS)) return
+    throw new BusError('UNAVAILABLE', `the stream of events ends at ${last}, and has acknowledged ${acknowledged}`)
   }
 
   /** The last event of this log in the stream, unless another log has written after it. */
@@ -121,10 +140,11 @@ export class Relay {
     const failed = new AbortController()
     const signal = AbortSignal.any([this.#stopping.signal, failed.signal])
     const inFlight = new Set<Promise<void>>()
+    const turn = randomBytes(6).toString('base64url')
     let expected = place.streamSequence
     let bytes = 0
     const publish = (entry: LogEntry) => {
-      const message = messageOf(entry, epoch)
+      const message = messageOf(entry, { epoch, turn })
       const ours = { sequence: entry.sequence, streamSequence: expected + 1, streamCreated: place.streamCreated }
       bytes += message.data.length
       const acknowledged = this.#publish(message, expected).then(
@@ -160,7 +180,8 @@ export class Relay {
       messageId,
       headers: { ...headers, [EXPECTED_LAST]: String(expected) },
     })
-    if (ack.sequence !== expected + 1) throw new Error(`message ${messageId} is in another place of the stream already`)
+    if (ack.sequence !== expected + 1)
+      throw new Error(`message ${messageId} is at ${ack.sequence} of the stream already, not at ${expected + 1}`)
   }
 
   #moved(position: RelayPosition): void {
@@ -178,15 +199,16 @@ export class Relay {
 
 /**
  * @param epoch of the log: a log that was started again must not have its events taken for those of the one before
+ * @param turn makes ids that were not used before: a server may remember one whose message it has lost, and refuse it
  */
-function messageOf({ sequence, text }: LogEntry, epoch: string) {
+function messageOf({ sequence, text }: LogEntry, { epoch, turn }: { epoch: string; turn: string }) {
   const { kind, table, id } = (JSON.parse(text) as DocumentCloudEvent).data
   const data = Buffer.from(text)
   const isLong = data.length > INLINE_BYTES
   return {
     subject: eventSubject({ kind, table, id }),
     data: isLong ? NOTHING : data,
-    messageId: `${epoch}:${sequence}`,
+    messageId: `${epoch}:${sequence}:${turn}`,
     headers: { [EVENT_HEADERS.sequence]: String(sequence), ...(isLong && { [EVENT_HEADERS.isElsewhere]: '1' }) },
   }
 }
