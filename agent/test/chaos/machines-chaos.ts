@@ -5,12 +5,15 @@
  *
  * Needs the build (`npm run build`), root, and Linux with network namespaces. Exits 1 if anything is wrong.
  */
-import { cp, mkdtemp } from 'node:fs/promises'
+import { cp, mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { MachineCluster } from '../support/machine-cluster.ts'
 import { runMachinesChaos, type MachinesReport } from './machines-run.ts'
+
+/** Of a fault, as it is printed. */
+const WIDEST = 400
 
 const { values } = parseArgs({
   options: {
@@ -41,8 +44,11 @@ try {
   if (!isClean) {
     const kept = await mkdtemp(join(tmpdir(), 'machines-chaos-'))
     for (const { machine, platform } of cluster.members) {
-      await cp(join(platform.home, 'logs'), join(kept, machine.name), { recursive: true }).catch(() => undefined)
+      const folder = join(kept, machine.name)
+      await cp(join(platform.home, 'logs'), folder, { recursive: true }).catch(() => undefined)
+      await cp(cluster.natsLog(machine), join(folder, 'nats.log')).catch(() => undefined)
     }
+    await writeFile(join(kept, 'streams.json'), await cluster.streams().catch((error: Error) => error.message))
     console.log(`\nlogs are kept in ${kept}`)
     process.exitCode = 1
   }
@@ -74,7 +80,10 @@ function print({ faults, sync, ...of }: MachinesReport): void {
         `${led}deployed after ${seconds(deployedMs)}, used again after ${seconds(wholeMs)}`,
     )
   }
-  for (const [first, count] of alike(faults)) console.log(`  FAULT ${count === 1 ? '' : `(${count} alike) `}${first}`)
+  for (const [first, count] of alike(faults)) {
+    const text = `  FAULT ${count === 1 ? '' : `(${count} alike) `}${first}`
+    console.log(text.length > WIDEST ? `${text.slice(0, WIDEST)}…` : text)
+  }
 }
 
 /** Faults that differ in ids and numbers only, by the first of them: many of one kind must not hide another. */

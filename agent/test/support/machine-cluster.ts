@@ -8,7 +8,7 @@
 import { spawn } from 'node:child_process'
 import { mkdir, open, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { connect } from 'nats'
+import { connect, type StreamInfo } from 'nats'
 import type { DeploymentView, PlatformView } from '../../src/contract/index.ts'
 import { TestProxy } from './further-proxy.ts'
 import { Machines, type Machine } from './machines.ts'
@@ -118,17 +118,32 @@ export class MachineCluster {
 
   /** Which copy of which stream is behind; empty if none. Before that another machine must not be lost. */
   async copyBehind(): Promise<string> {
+    for (const { config, cluster } of await this.#streamInfos()) {
+      const behind = cluster?.replicas?.find(({ current, offline }) => !current || offline === true)
+      if (cluster?.leader === undefined) return `${config.name} has no leader`
+      if (behind !== undefined) return `${config.name} at ${behind.name} is behind`
+    }
+    return ''
+  }
+
+  /** What NATS says of its streams, as JSON. */
+  async streams(): Promise<string> {
+    return JSON.stringify(await this.#streamInfos(), null, 2)
+  }
+
+  natsLog({ name }: Machine): string {
+    return join(this.machines.folder, name, 'nats.log')
+  }
+
+  async #streamInfos(): Promise<StreamInfo[]> {
     const { user, password: pass, port } = NATS
     const servers = this.machines.all.map(({ address }) => `${address}:${port}`)
     const nats = await connect({ servers, user, pass, timeout: NATS_MS, reconnect: false })
     try {
       const manager = await nats.jetstreamManager({ timeout: NATS_MS })
-      for await (const { config, cluster } of manager.streams.list()) {
-        const behind = cluster?.replicas?.find(({ current, offline }) => !current || offline === true)
-        if (cluster?.leader === undefined) return `${config.name} has no leader`
-        if (behind !== undefined) return `${config.name} at ${behind.name} is behind`
-      }
-      return ''
+      const infos: StreamInfo[] = []
+      for await (const info of manager.streams.list()) infos.push(info)
+      return infos
     } finally {
       await nats.close()
     }
