@@ -47,14 +47,15 @@ export class TableFollower {
     this.#tables = new TableReader({ bus, sealer, onTrouble, onTable: table => this.#take(table) })
   }
 
-  /** Whether the agent has published nothing newer than what is served; false if it does not say. */
-  async isCurrent(): Promise<boolean> {
+  /** Whether the agent has published something newer than what is served; undefined if it does not say. */
+  async isBehind(): Promise<boolean | undefined> {
     const { bus, sealer } = this.#options
     // Nobody answers: the agent is away, or NATS is.
     const answer = await bus.ask(NEWEST_ROUTES).catch((error: BusError) => error)
     const text = answer instanceof BusError ? undefined : sealer.open(NEWEST, answer)
     const newest = text === undefined ? undefined : Newest.safeParse(JSON.parse(text)).data
-    return newest !== undefined && newest.generation >= 0 && this.#served >= newest.generation
+    if (newest === undefined || newest.generation < 0) return undefined
+    return this.#served < newest.generation
   }
 
   /** Says that it serves no more. */

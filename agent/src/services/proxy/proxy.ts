@@ -101,7 +101,7 @@ export async function createProxy(input: ProxyInput, { rules }: { rules?: Rules 
         answers: { stats, figures, keyUses },
         useSettings: settings => plane.useSettings(settings),
         shareAmong: count => plane.shareAmong(count),
-        caughtUp: () => plane.caughtUp(),
+        setBehind: isBehind => plane.setBehind(isBehind),
       },
     )
   return {

@@ -144,8 +144,8 @@ export async function createClusterProxy(workers: number, options: ProxyOptions)
           rates.shareAmong(count)
           void askAll('common', common)
         },
-        caughtUp: () => {
-          common.isBehind = false
+        setBehind: isBehind => {
+          common.isBehind = isBehind
           void askAll('common', common)
         },
       },
@@ -207,7 +207,7 @@ export async function runWorker(options: DataPlaneOptions): Promise<void> {
     common = next
     if (next.settings !== undefined) plane?.useSettings(next.settings)
     plane?.shareAmong(next.sharers)
-    if (!next.isBehind) plane?.caughtUp()
+    plane?.setBehind(next.isBehind)
   }
   process.once('SIGTERM', stop)
   // The primary decides when to stop; a terminal sends its signal to everyone.

@@ -55,8 +55,8 @@ export interface DataPlane {
   useSettings(settings: SharedSettings): void
   /** Limits that hold for all proxies together are divided by `count`. */
   shareAmong(count: number): void
-  /** What it serves is as new as can be: see `isBehind`. */
-  caughtUp(): void
+  /** See `isBehind`. */
+  setBehind(isBehind: boolean): void
   followDemand(sink: DemandSink): () => void
   snapshot(): FunctionSnapshot[]
   /** When keys of callers were last used: by id, in milliseconds since 1970. */
@@ -71,7 +71,7 @@ export interface DataPlane {
 export interface DataPlaneStart {
   /** Served from the first request on. */
   table?: RouteTable | undefined
-  /** The table may be an old one: callers are better sent elsewhere until `caughtUp` is called. */
+  /** The table may be an old one: callers are better sent elsewhere until `setBehind` says otherwise. */
   isBehind?: boolean | undefined
   /** Text of `/metrics`, if it covers more than this process. */
   scrape?: () => Promise<string>
@@ -265,7 +265,7 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
       routes.sharers = count
       rates.shareAmong?.(count)
     },
-    caughtUp: () => void (isBehind = false),
+    setBehind: value => void (isBehind = value),
     followDemand: sink => routes.demand.follow(sink),
     keyUses: () => callers.keys.uses(),
     snapshot: () => routes.snapshot(),

@@ -7,9 +7,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { TEST_KEYS } from '../../../access/access-testing.ts'
-import { ensureStreams } from '../../../bus/index.ts'
+import { ensureStreams, NEWEST_ROUTES } from '../../../bus/index.ts'
 import { startNats, type TestNats } from '../../../bus/testing/nats-server.ts'
-import { RouteTable, type RouteInput } from '../../../routes/index.ts'
+import { RouteTable, Sealer, type RouteInput } from '../../../routes/index.ts'
+import { NEWEST } from '../../../routes/shared/entries.ts'
 import { untilTrue } from '../../../../test/support/until.ts'
 import type { Demand } from '../control/proxy-control.ts'
 import { createProxy, type Proxy } from '../proxy.ts'
@@ -122,4 +123,17 @@ it('without NATS it goes on, also after a restart; then it is not ready at once,
   expect(await isReady(other)).toBe(false)
   await other.close()
   await nats.start()
+})
+
+it('one that hears that there are newer routes than it can get is not ready until it has them', async () => {
+  await far.close()
+  const bus = await nats.connect()
+  const sealer = new Sealer(KEY)
+  let generation = 99
+  // In place of the agent.
+  bus.answer(NEWEST_ROUTES, async () => sealer.seal(NEWEST, JSON.stringify({ generation })))
+  await untilTrue(async () => !(await isReady()), 'it is not ready')
+  expect(await call()).toEqual([200, 'hi'])
+  generation = 6
+  await untilTrue(() => isReady(), 'it is ready')
 })

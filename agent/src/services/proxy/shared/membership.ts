@@ -3,8 +3,10 @@
  * on another machine than the agent also follows the shared table, tells what is asked of functions, and answers the agent.
  *
  * Invariants: 1. Calls need none of this: without NATS the last table is served. 2. Settings are kept on disk beside the
- * table. 3. All that is asked of functions is told again every `RETELL_MS`, so that what was lost is mended. 4. One that was started has caught up when it serves what
- * the agent has published last, or has had a table for `catchUpMs`: it cannot know whether there is a newer one.
+ * table. 3. All that is asked of functions is told again every `RETELL_MS`, so that what was lost is mended. 4. One that was
+ * started has caught up when it serves what the agent has published last, or has had a table for `catchUpMs`: it cannot know
+ * whether there is a newer one. 5. One that was cut off, and hears now that there is, is behind until it serves that; for
+ * `BEHIND_MS` at most, because an old table is better than none.
  */
 import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -19,6 +21,8 @@ import { PURPOSES, QUESTIONS, SharedQuestion, SharedSettings, type SharedDemand 
 const RETELL_MS = 5_000
 const COUNT_EVERY_MS = 1_000
 const LOOK_EVERY_MS = 50
+const ASK_EVERY_MS = 1_000
+const BEHIND_MS = 30_000
 
 /** What a proxy lets others do with it. */
 export interface Shareable {
@@ -30,8 +34,8 @@ export interface Shareable {
   useSettings(settings: SharedSettings): void
   /** Limits that hold for all proxies together are divided by `count`. */
   shareAmong(count: number): void
-  /** Invariant 4. */
-  caughtUp(): void
+  /** Invariants 4 and 5. */
+  setBehind(isBehind: boolean): void
 }
 
 type Options = Pick<ProxyOptions, 'nats' | 'routesFile'> & { shared: NonNullable<ProxyOptions['shared']> }
@@ -50,7 +54,7 @@ export class Membership {
   readonly #sealer: Sealer
   readonly #abort = new AbortController()
   readonly #joining: Promise<void>
-  readonly #catchingUp: Promise<void>
+  readonly #keepingUp: Promise<void>
   #follower: TableFollower | undefined
   /** In the order in which they were begun. */
   readonly #ends: (() => Promise<void> | void)[] = []
@@ -62,12 +66,12 @@ export class Membership {
     this.#joining = this.#join().catch(error => {
       if (!this.#abort.signal.aborted) say((error as Error).message)
     })
-    this.#catchingUp = options.shared.isFollowing ? this.#catchUp() : Promise.resolve()
+    this.#keepingUp = options.shared.isFollowing ? this.#keepUp() : Promise.resolve()
   }
 
   async close(): Promise<void> {
     this.#abort.abort()
-    await Promise.all([this.#joining, this.#catchingUp])
+    await Promise.all([this.#joining, this.#keepingUp])
     for (const end of this.#ends.reverse()) await end()
   }
 
@@ -102,15 +106,44 @@ export class Membership {
     this.#ends.push(() => follower.close())
   }
 
-  /** Invariant 4. */
-  async #catchUp(): Promise<void> {
-    const { reader } = this.#own
+  async #keepUp(): Promise<void> {
     const { signal } = this.#abort
-    const pause = (ms: number) => delay(ms, true, { signal, ref: false }).catch(() => true)
-    while (reader.generation < 0 && !signal.aborted) await pause(LOOK_EVERY_MS)
-    const isLong = pause(this.#options.shared.catchUpMs)
-    while (!(await Promise.race([isLong, this.#follower?.isCurrent() ?? false]))) await pause(LOOK_EVERY_MS)
-    if (!signal.aborted) this.#own.caughtUp()
+    while (this.#own.reader.generation < 0 && !signal.aborted) await this.#pause(LOOK_EVERY_MS)
+    await this.#catchUp(this.#options.shared.catchUpMs)
+    while (await this.#fallsBehind()) {
+      this.#own.setBehind(true)
+      await this.#catchUp(BEHIND_MS)
+      while (!signal.aborted && !(await this.#isCurrent())) await this.#pause(ASK_EVERY_MS)
+    }
+  }
+
+  async #catchUp(atMostMs: number): Promise<void> {
+    const isLong = this.#pause(atMostMs)
+    while (!(await Promise.race([isLong, this.#isCurrent()]))) await this.#pause(LOOK_EVERY_MS)
+    if (!this.#abort.signal.aborted) this.#own.setBehind(false)
+  }
+
+  async #isCurrent(): Promise<boolean> {
+    return (await this.#follower?.isBehind()) === false
+  }
+
+  /** What was published a moment ago is on its way: it is behind if there has been something newer for two questions. */
+  async #fallsBehind(): Promise<boolean> {
+    const { signal } = this.#abort
+    let servedThen: number | undefined
+    for (;;) {
+      await this.#pause(ASK_EVERY_MS)
+      if (signal.aborted) return false
+      const served = this.#own.reader.generation
+      const isBehind = await this.#follower?.isBehind()
+      if (isBehind && served === servedThen) return true
+      servedThen = isBehind ? served : undefined
+    }
+  }
+
+  /** @returns true, also if it is closed meanwhile */
+  #pause(ms: number): Promise<boolean> {
+    return delay(ms, true, { signal: this.#abort.signal, ref: false }).catch(() => true)
   }
 
   #count(bus: Bus): void {
