@@ -7,6 +7,8 @@ import { TestPlatform, writeProject } from '../support/platform.ts'
 import { until } from '../support/until.ts'
 
 const IN_CONTAINER = '65532'
+/** Between two calls of one caller: with all that the machine can do, a move takes many times as long. */
+const PAUSE_MS = 20
 
 let platform: TestPlatform
 let proxyUrl: string
@@ -47,7 +49,7 @@ test('no call is lost, whether it waits for an answer or not, and what sleeps wa
     ['docker', IN_CONTAINER],
     ['process', here],
   ] as const) {
-    const load = startLoad(`${proxyUrl}/functions/greet`, { connections: 8, pauseMs: 2 })
+    const load = startLoad(`${proxyUrl}/functions/greet`, { connections: 8, pauseMs: PAUSE_MS })
     const accepted: string[] = []
     const asking = { isOver: false, refused: [] as string[] }
     const asker = (async () => {
@@ -55,7 +57,7 @@ test('no call is lost, whether it waits for an answer or not, and what sleeps wa
         const response = await fetch(`${proxyUrl}/functions/kept`, { method: 'POST' }).catch(String)
         if (typeof response === 'string' || response.status !== 202) asking.refused.push(String(response))
         else accepted.push(response.headers.get('x-call-id')!)
-        await delay(2)
+        await delay(PAUSE_MS)
       }
     })()
     await load.after(50)
@@ -84,7 +86,7 @@ test('no call is lost, whether it waits for an answer or not, and what sleeps wa
 
 test('an agent that is killed in the middle of a move is followed by one that ends it', async () => {
   const before = (await platform.view()).parts.find(({ name }) => name === 'agent')!.pid!
-  const load = startLoad(`${proxyUrl}/functions/greet`, { connections: 4, pauseMs: 5 })
+  const load = startLoad(`${proxyUrl}/functions/greet`, { connections: 4, pauseMs: PAUSE_MS })
   const moving = platform.cli(['startFaas', '--take-over', '--engine', 'docker'])
   const agentOf = () => platform.view().then(({ parts }) => parts.find(({ name }) => name === 'agent')!.pid!)
   const next = await until(async () => {

@@ -1,7 +1,7 @@
 /** Waiting in tests, in place of sleeping. */
 const UNIT_TIMEOUT_MS = 15_000
-/** Between two questions: the shortest, and the longest, which comes after half a second. */
-const [PAUSE_MS, LONGEST_PAUSE_MS] = [5, 25]
+/** Between two questions: the shortest, and the longest, which comes after a second. */
+const [PAUSE_MS, LONGEST_PAUSE_MS] = [5, 50]
 
 /** Asks until there is an answer; fails after `timeoutMs`. */
 export async function until<T>(ask: () => Promise<T | undefined>, timeoutMs = 60_000, what = 'an answer'): Promise<T> {

@@ -80,7 +80,7 @@ test('past the proxy nobody is answered: an instance wants its key first', async
 })
 
 test('a new version takes over under load without a lost call', async () => {
-  const load = startLoad(`${proxyUrl}/functions/hello`, { connections: 8, pauseMs: 5 })
+  const load = startLoad(`${proxyUrl}/functions/hello`, { connections: 8, pauseMs: 20 })
   await load.after(20)
   await deploy('two')
   await load.after(20)
@@ -106,7 +106,7 @@ test('an agent that was killed is followed by one that finds everything running'
 
 test('a machine that is lost is replaced by the others, and used again when it is back', async () => {
   const [first, second, third] = machines.all as [Machine, Machine, Machine]
-  const load = startLoad(`${proxyUrl}/functions/hello`, { connections: 8, pauseMs: 5 })
+  const load = startLoad(`${proxyUrl}/functions/hello`, { connections: 8, pauseMs: 20 })
   await load.after(20)
   await machines.kill(third)
   await load.after(20)
