@@ -54,6 +54,8 @@ const NOT_IN_GATE = [
   'extension/test/ui/without-docker.test.ts',
   // `fresh-folder.test.ts` has one that is written into; the rest is tried without a window in `extension/src`.
   'extension/test/ui/first-projects.test.ts',
+  // `platform/server.test.ts` does all of it by ssh, `platform-link`, `server` and `views` of `extension/src` what an editor makes of it.
+  'extension/test/ui/server.test.ts',
   // `asleep.test.ts` has asynchronous calls of containers, `async.test.ts` all the rest.
   'agent/test/async/async-docker.test.ts',
   // `one-trace.test.ts` has store, triggers and spans of containers, `store.test.ts` and `metrics-and-traces.test.ts` the rest.
@@ -83,7 +85,7 @@ const LONG = [
   ...['platform/server', 'platform/move-engine', 'platform/stand-by', 'elastic/chaos', 'platform/faults'],
   ...['platform/backup', 'engine/private-network', 'platform/start-stop', 'platform/clock'],
   ...['platform/main-job', 'store/store', 'tracing/one-trace', 'platform/asleep', 'languages/go', 'languages/python'],
-  ...['ui/operations', 'ui/in-containers', 'ui/server', 'ui/without-docker', 'platform/under-load'],
+  ...['ui/operations', 'ui/in-containers', 'ui/server', 'ui/without-docker', 'host/host', 'platform/under-load'],
 ].map(name => `/${name}.test.ts`)
 
 class LongestFirst extends BaseSequencer {

@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdir, mkdtemp, readFile, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { installExtension } from '../test/bed/editor.ts'
+import { Editor, installExtension } from '../test/bed/editor.ts'
 import { runInHost } from '../test/bed/host-run.ts'
 import { TestPlatform } from '../test/bed/platform.ts'
 import { pack, type Packed } from '../test/bed/pack.ts'
@@ -73,13 +73,9 @@ function loadMs(script: string): number {
 
 async function inEditor(): Promise<Figures> {
   const file = join(extensions, 'figures.json')
-  const report = await runInHost({
-    ...found,
-    extensions,
-    suite: 'figures',
-    folder: platform.workspace,
-    environment: { RYO_FAAS_FIGURES: file },
-  })
+  const editor = await Editor.start({ ...found, extensions, environment: { RYO_FAAS_FIGURES: file } })
+  const asked = { suite: 'figures', extensions, folder: platform.workspace } as const
+  const report = await runInHost(editor, asked).finally(() => editor.close())
   if (report.failed.length > 0) throw new Error(report.failed.map(({ error }) => error).join('\n'))
   const [activate, lens, diagnostic, heap] = Object.entries(
     JSON.parse(await readFile(file, 'utf8')) as Record<string, number>,

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { runTests, runVSCodeCommand } from '@vscode/test-electron'
-import { bundleSuites } from './bed/host-run.ts'
+import { bundleSuite } from './bed/host-run.ts'
 import { TestPlatform } from './bed/platform.ts'
 import type { HostReport } from './host/index.ts'
 
@@ -14,17 +14,15 @@ if (vsix === undefined) throw new Error('pack the extension first: npm run packa
 
 const platform = await TestPlatform.make()
 const data = await mkdtemp(join(tmpdir(), 'ryo-faas-electron-'))
-const tests = await bundleSuites()
+const { tests, report } = await bundleSuite('first-steps')
 try {
   const extensions = join(data, 'extensions')
   await runVSCodeCommand(['--extensions-dir', extensions, '--install-extension', join(extension, vsix)])
   const name = (await readdir(extensions)).find(found => found.startsWith('ryo-faas.'))!
-  const report = join(data, 'report.json')
   await runTests({
     extensionDevelopmentPath: join(extensions, name),
     extensionTestsPath: tests,
     launchArgs: [platform.workspace, '--user-data-dir', join(data, 'user'), '--disable-workspace-trust'],
-    extensionTestsEnv: { RYO_FAAS_SUITE: 'first-steps', RYO_FAAS_REPORT: report },
   })
   const { passed, failed } = JSON.parse(await readFile(report, 'utf8')) as HostReport
   console.log(`${passed.length} passed, ${failed.length} failed`)

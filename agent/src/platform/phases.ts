@@ -218,8 +218,9 @@ export async function startControlPlane(
   started.add(routes, { close: () => deployer.close(), end: () => deployer.stopInstances() })
   // The dispatcher waits for functions by itself, so it may start before they do.
   await Promise.all([launch.timeline.measure('functions', () => deployer.start()), partsRun])
-  // Loading the compiler takes a second of a core: after the start, before the first deploy.
-  void languages.warmUp().catch(() => undefined) // The first check tries again, and reports.
+  // Loading the compiler takes a second of a core: after the start, before the first deploy. Where an agent before this
+  // one has left parts, nobody has started a platform to deploy something, and that second belongs to what comes back.
+  if (ahead !== undefined) void languages.warmUp().catch(() => undefined) // The first check tries again, and reports.
   const names = supervisor.views().map(({ name }) => name)
   started.add(boundLogs(home.folder, ['agent', ...names]))
   return deployer

@@ -1,18 +1,20 @@
 /** Runs one of the suites in `test/host` inside the editor and brings its report. */
-import { mkdir, mkdtemp, readFile, readdir, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
-import { Editor, type EditorOptions } from './editor.ts'
-import type { HostReport } from '../host/index.ts'
+import type { Editor } from './editor.ts'
+import type { HostReport, HostTask } from '../host/index.ts'
 
 const extension = fileURLToPath(new URL('../..', import.meta.url))
 
-/** The suites as one module that the extension host can load. */
-export async function bundleSuites(): Promise<string> {
-  const folder = join(extension, 'out')
-  await mkdir(folder, { recursive: true })
-  const outfile = join(await mkdtemp(join(folder, 'host-')), 'index.cjs')
+/** A suite as a module that the extension host can load, in a folder of its own, and the file of its report. */
+export async function bundleSuite(suite: HostTask['suite']): Promise<{ tests: string; report: string }> {
+  const out = join(extension, 'out')
+  await mkdir(out, { recursive: true })
+  const folder = await mkdtemp(join(out, 'host-'))
+  const [outfile, report] = [join(folder, 'index.cjs'), join(folder, 'report.json')]
+  await writeFile(join(folder, 'task.json'), JSON.stringify({ suite, report } satisfies HostTask))
   await build({
     entryPoints: [join(extension, 'test', 'host', 'index.ts')],
     outfile,
@@ -24,15 +26,19 @@ export async function bundleSuites(): Promise<string> {
     conditions: ['source'],
     logLevel: 'error',
   })
-  return outfile
+  return { tests: outfile, report }
 }
 
-/** @param options.folder the workspace, absolute */
-export async function runInHost(options: EditorOptions & { suite: string; folder: string }): Promise<HostReport> {
-  const tests = await bundleSuites()
-  const report = join(tests, '..', 'report.json')
-  const environment = { ...options.environment, RYO_FAAS_SUITE: options.suite, RYO_FAAS_REPORT: report }
-  const editor = await Editor.start({ ...options, environment })
+/**
+ * In a window of its own.
+ * @param options.extensions the folder that the editor was started with
+ * @param options.folder the workspace, absolute
+ */
+export async function runInHost(
+  editor: Editor,
+  options: { suite: HostTask['suite']; extensions: string; folder: string },
+): Promise<HostReport> {
+  const { tests, report } = await bundleSuite(options.suite)
   try {
     const name = (await readdir(options.extensions)).find(found => found.startsWith('ryo-faas.'))
     if (name === undefined) throw new Error('the packaged extension is not installed')
@@ -45,7 +51,6 @@ export async function runInHost(options: EditorOptions & { suite: string; folder
     if (text === undefined) throw new Error(`the suite ended with ${code} and no report:\n${said.join('\n')}`)
     return JSON.parse(text) as HostReport
   } finally {
-    await editor.close()
     await rm(join(tests, '..'), { recursive: true, force: true })
   }
 }

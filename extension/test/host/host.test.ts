@@ -1,19 +1,25 @@
 /** The suites of this folder, in the editor's own extension host, on the packaged extension. */
 import { access } from 'node:fs/promises'
-import { expect, test } from 'vitest'
-import { bed } from '../bed/bed.ts'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { bed, type Bed } from '../bed/bed.ts'
+import { Editor } from '../bed/editor.ts'
 import { runInHost } from '../bed/host-run.ts'
 import { TestPlatform } from '../bed/platform.ts'
+
+let made: Bed
+let editor: Editor
+beforeAll(async () => {
+  made = await bed()
+  editor = await Editor.start(made)
+})
+afterAll(() => editor?.close())
 
 // All of them in one.
 test('the first steps succeed inside the editor', async () => {
   const platform = await TestPlatform.make()
   try {
-    const report = await runInHost({
-      ...(await bed()),
-      suite: 'first-steps',
-      folder: platform.workspace,
-    })
+    const { extensions } = made
+    const report = await runInHost(editor, { suite: 'first-steps', extensions, folder: platform.workspace })
     console.log(report.passed.map(title => `  in the editor: ${title}`).join('\n'))
     expect(report.failed).toEqual([])
     expect(report.pending).toEqual([])
@@ -27,11 +33,8 @@ test('a workspace without handlers costs nothing', async () => {
   const text = 'export interface Shape { sides: number }\nexport const area = (side: number) => side * side\n'
   const platform = await TestPlatform.make({ files: { 'src/shapes.ts': text } })
   try {
-    const report = await runInHost({
-      ...(await bed()),
-      suite: 'quiet',
-      folder: platform.workspace,
-    })
+    const { extensions } = made
+    const report = await runInHost(editor, { suite: 'quiet', extensions, folder: platform.workspace })
     expect(report.failed).toEqual([])
     expect(report.passed).toHaveLength(2)
     // A platform that was started leaves its home.

@@ -1,16 +1,24 @@
 /**
  * Runs inside the editor's extension host: by the server build in `host.test.ts`, by `@vscode/test-electron` in
- * `electron.ts`. The environment says which suite to run, and where its report goes.
+ * `electron.ts`. A file beside it says which suite to run, and where its report goes.
  */
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { defineFirstSteps } from './first-steps.suite.ts'
 import { defineQuiet } from './quiet.suite.ts'
 import { defineFigures } from '../../bench/figures.suite.ts'
 
-const SUITES: Record<string, () => void> = {
+const SUITES = {
   'first-steps': defineFirstSteps,
   quiet: defineQuiet,
   figures: defineFigures,
+}
+
+/** What is in `task.json`. */
+export interface HostTask {
+  suite: keyof typeof SUITES
+  /** Absolute path. */
+  report: string
 }
 
 export interface HostReport {
@@ -25,7 +33,8 @@ export async function run(): Promise<void> {
   const mocha = new Mocha({ timeout: 100_000, color: false })
   const report: HostReport = { passed: [], failed: [], pending: [] }
   mocha.suite.emit('pre-require', globalThis, '', mocha)
-  SUITES[process.env['RYO_FAAS_SUITE'] ?? 'first-steps']!()
+  const task = JSON.parse(readFileSync(join(__dirname, 'task.json'), 'utf8')) as HostTask
+  SUITES[task.suite]()
   await new Promise<void>(resolve => {
     mocha
       .run(() => resolve())
@@ -35,7 +44,6 @@ export async function run(): Promise<void> {
         report.failed.push({ title: test.fullTitle(), error: error.stack ?? error.message }),
       )
   })
-  const file = process.env['RYO_FAAS_REPORT']
-  if (file !== undefined) writeFileSync(file, JSON.stringify(report))
+  writeFileSync(task.report, JSON.stringify(report))
   if (report.failed.length > 0) throw new Error(`${report.failed.length} failed`)
 }

@@ -7,6 +7,7 @@ import { HEADERS } from '@ryo-faas/runtime/protocol'
 import { AgentClient, CallsClient } from 'ryo-faas/client'
 import { GO_CACHE } from '../../../agent/test/support/go-cache.ts'
 import { PYTHON_ENVIRONMENT } from '../../../agent/test/support/python-environment.ts'
+import { furtherTest } from '../../../agent/test/support/further-test.ts'
 import { sampleOf } from '../../../agent/test/support/whole-suite.ts'
 import { takePicture } from '../bed/pictures.ts'
 import { Windows, type Opened } from '../bed/windows.ts'
@@ -326,7 +327,8 @@ test('a document that was changed elsewhere is not deleted without asking', asyn
   expect(await readFile(join(opened.platform.workspace, 'deploy.json'), 'utf8')).toBe(FILES['deploy.json'])
 })
 
-test('what was typed since a save that met a conflict is kept by "Save Mine"', async () => {
+// `store-files.test.ts` presses every button of a conflict, and `first-steps.suite.ts` meets one in an editor.
+furtherTest('what was typed since a save that met a conflict is kept by "Save Mine"', async () => {
   const { window } = opened
   const path = 'drafts/docs/second'
   await window.closeToasts()
