@@ -5,8 +5,12 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { runChaos } from '../chaos/chaos-run.ts'
 import { CHAOS_LIMIT_MS, CHAOS_SCALE, CHAOS_SEED, CHAOS_TEST } from '../chaos/chaos-scale.ts'
 import { TestPlatform } from '../support/platform.ts'
+import { IS_WHOLE } from '../support/whole-suite.ts'
 
-const calls = 300 * CHAOS_SCALE
+/** For as long as calls are queued, parts are killed, each of them at least once. */
+const [calls, killGapMs] = IS_WHOLE
+  ? [300 * CHAOS_SCALE, [500, 2_000] as const]
+  : [180 * CHAOS_SCALE, [300, 1_200] as const]
 
 let platform: TestPlatform
 beforeAll(async () => {
@@ -21,7 +25,7 @@ test('every accepted call ends and calls back while all parts are killed', CHAOS
     engine: 'process',
     dispatchers: 1,
     perSecond: 25,
-    killGapMs: [500, 2_000],
+    killGapMs,
     limitMs: CHAOS_LIMIT_MS,
   })
   expect(report).toMatchObject({ accepted: calls, states: { succeeded: calls }, faults: [] })

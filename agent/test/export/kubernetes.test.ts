@@ -1,8 +1,9 @@
 /** Functions leave the platform: as objects that kubectl reads, and as pods that answer. */
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { SecretStore } from '../../src/secrets/index.ts'
+import { furtherTest } from '../support/further-test.ts'
 import { dryRun } from '../support/kubectl.ts'
 import { TestPlatform, writeProject } from '../support/platform.ts'
 import { Podman } from '../support/podman.ts'
@@ -31,21 +32,17 @@ const CODE = `
   }`
 
 let platform: TestPlatform
-let podman: Podman
 let folder: string
 beforeAll(async () => {
   platform = await TestPlatform.make()
-  podman = await Podman.make()
   folder = join(platform.home, 'project')
   await writeProject(folder, { hello: { code: CODE, options: { env: TRAPS, secrets: ['KEY'] } } })
   await new SecretStore(platform.home).set('KEY', 'v4lue')
 })
-afterAll(async () => {
-  await podman?.remove()
-  await platform.remove()
-})
+afterAll(() => platform.remove())
 
-test('a deploy.json becomes a pod that answers, and finishes what it has begun', async () => {
+// What is written is compared in `export/manifests.test.ts` and read by kubectl below.
+furtherTest('a deploy.json becomes a pod that answers, and finishes what it has begun', async () => {
   const [out, images] = [join(platform.home, 'out'), join(platform.home, 'images.tar')]
   const options = ['--images', images, '--out', out, '--with-secrets']
   await platform.ok(['export', 'kubernetes', '--file', 'deploy.json', ...options], { cwd: folder })
@@ -54,6 +51,8 @@ test('a deploy.json becomes a pod that answers, and finishes what it has begun',
   expect((await stat(secrets)).mode & 0o777).toBe(0o600)
   expect(await readFile(objects, 'utf8')).not.toContain('v4lue')
 
+  const podman = await Podman.make()
+  onTestFinished(() => podman.remove())
   expect(await podman.run('load', '--input', images)).toContain('localhost/')
   await podman.play(secrets)
   await podman.play(objects)

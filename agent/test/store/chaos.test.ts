@@ -3,8 +3,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { CHAOS_LIMIT_MS, CHAOS_SCALE, CHAOS_SEED, CHAOS_TEST } from '../chaos/chaos-scale.ts'
 import { runEventsChaos } from '../chaos/events-run.ts'
 import { TestPlatform } from '../support/platform.ts'
+import { IS_WHOLE } from '../support/whole-suite.ts'
 
-const storeKills = 6 * CHAOS_SCALE
+const storeKills = (IS_WHOLE ? 6 : 4) * CHAOS_SCALE
 
 let platform: TestPlatform
 beforeAll(async () => {

@@ -45,8 +45,8 @@ const load = createRequire(import.meta.url)
  * work. The others, and all of them in the whole suite, are processes, as a user has them.
  */
 const ASKING = new Set([
-  ...['audit', 'calls', 'clock', 'invoke', 'keys', 'logs', 'prune', 'reset', 'rollback', 'scale', 'schedules'],
-  ...['secrets', 'stop', 'store', 'token', 'traces'],
+  ...['audit', 'calls', 'clock', 'details', 'events', 'invoke', 'keys', 'list', 'logs', 'prune', 'reset', 'rollback'],
+  ...['scale', 'schedules', 'secrets', 'stop', 'store', 'token', 'traces'],
 ])
 /** Benchmarks measure processes. */
 const ARE_ASKED_HERE = process.env['VITEST'] !== undefined && !IS_WHOLE
