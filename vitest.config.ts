@@ -27,8 +27,11 @@ const COMPILING = [
   'docs/**/*.test.ts',
 ]
 
-/** They fill the machine, or have a browser that breaks off what it loads when a network comes or goes. */
-const ALONE = 'agent/test/platform/{heavy,under-load,internet}.test.ts'
+/** Has a browser that breaks off what it loads when a network comes or goes: beside what needs no network of its own. */
+const BROWSER = 'agent/test/platform/internet.test.ts'
+
+/** They fill the machine. */
+const ALONE = 'agent/test/platform/{heavy,under-load}.test.ts'
 
 /** Real applications and what is published. */
 const APPS = 'agent/test/apps/**/*.test.ts'
@@ -71,9 +74,13 @@ const NOT_IN_GATE = [
 ]
 const notHere = ['**/node_modules/**', ...(IS_WHOLE ? [] : NOT_IN_GATE)]
 
+/** One with machines of its own beside what fills this one; in the whole suite one after the other. */
+const WITH_MACHINES = IS_WHOLE ? 1 : 2
+
 /** Those that take longest, from the longest on: begun last, they would keep everything waiting for them. */
 const LONG = [
-  ...['acme/acme', 'postgres-store', 'proxy/main', 'shared/shared-table', 'postgres/crash', 'dispatcher/survival'],
+  ...['acme/acme', 'postgres-store', 'platform/internet', 'proxy/main', 'shared/shared-table'],
+  ...['postgres/crash', 'dispatcher/survival'],
   ...['store/main', 'bus/cluster', 'testing/histories', 'relay/crash', 'schedule/schedule', 'nats/nats'],
   ...['node/node-language', 'checker/accepted', 'builder/builder', 'client/listener-client', 'api/front-door'],
   ...['platform/server', 'platform/stand-by', 'engine/engine', 'platform/faults', 'platform/asleep', 'docs/pages'],
@@ -82,7 +89,7 @@ const LONG = [
   ...['platform/backup', 'telemetry/dashboard', 'platform/move-engine', 'store/store', 'platform/main-job'],
   ...['platform/ci', 'engine/private-network', 'languages/go', 'platform/further-proxies', 'async/chaos'],
   ...['telemetry/metrics-and-traces', 'platform/take-over', 'tracing/one-trace', 'engine/docker-images'],
-  ...['ui/operations', 'ui/in-containers', 'host/host', 'ui/server', 'ui/without-docker', 'platform/under-load'],
+  ...['ui/operations', 'ui/in-containers', 'host/host', 'ui/server', 'swarm/swarm-platform', 'platform/under-load'],
 ].map(name => `/${name}.test.ts`)
 
 class LongestFirst extends BaseSequencer {
@@ -151,12 +158,12 @@ export default defineConfig({
         test: {
           name: 'platform',
           include: ['agent/test/**/*.test.ts'],
-          exclude: [...notHere, ALONE, APPS, SWARM],
+          exclude: [...notHere, BROWSER, ALONE, APPS, SWARM],
           globalSetup: 'agent/test/support/global-setup.ts',
           testTimeout: 120_000,
           hookTimeout: 120_000,
           // Most of the time is waiting for processes and containers.
-          maxWorkers: 3,
+          maxWorkers: 4,
           isolate: false,
           sequence: { groupOrder: 1 },
         },
@@ -169,8 +176,20 @@ export default defineConfig({
           exclude: notHere,
           globalSetup: 'agent/test/support/global-setup.ts',
           hookTimeout: 120_000,
-          maxWorkers: 3,
+          maxWorkers: 4,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'browser',
+          include: [BROWSER],
+          globalSetup: 'agent/test/support/global-setup.ts',
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          maxWorkers: 3,
+          isolate: false,
         },
       },
       {
@@ -182,8 +201,8 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 120_000,
           // Each file has its own machines, and no browser beside it, because their networks come and go.
-          maxWorkers: 1,
-          sequence: { groupOrder: 4 },
+          maxWorkers: WITH_MACHINES,
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -193,7 +212,7 @@ export default defineConfig({
           include: [ALONE],
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          maxWorkers: 1,
+          maxWorkers: WITH_MACHINES,
           sequence: { groupOrder: 2 },
         },
       },
