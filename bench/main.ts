@@ -1,10 +1,4 @@
-/**
- * `npm run bench`: every result next to its peers, in one run.
- *
- *   --only proxy,boot   only these
- *   --quick             a tenth of the effort: to see that it works
- *   --write             writes the results into README.md, each bench between its own markers
- */
+/** `npm run bench`: every result next to its peers, in one run. `--help` says with which options. */
 import { parseArgs } from 'node:util'
 import { accessBench } from './access/bench-access.ts'
 import { acceptBench } from './async/accept.ts'
@@ -66,13 +60,23 @@ const BENCHES: Bench[] = [
   telemetryBench,
 ]
 
-const { values } = parseArgs({
-  options: {
-    only: { type: 'string' },
-    quick: { type: 'boolean', default: false },
-    write: { type: 'boolean', default: false },
-  },
-})
+/** `EX_USAGE` of sysexits.h. */
+const WRONG_USAGE = 64
+
+const USAGE = `npm run bench -- [options]
+
+  --only proxy,boot   only these
+  --quick             a tenth of the effort: to see that it works
+  --write             writes the results into bench/README.md, each bench between its own markers
+  --help              this
+
+Benches: ${BENCHES.map(({ name }) => name).join(', ')}`
+
+const { values, benches } = asked()
+if (values.help) {
+  console.log(USAGE)
+  process.exit(0)
+}
 
 let stage: Stage | undefined
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -84,7 +88,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 
 const machine = describeMachine()
 console.log(`${machine}\n`)
-for (const bench of chosen(values.only)) {
+for (const bench of benches) {
   stage = await Stage.open({ quick: values.quick, say })
   try {
     const report = await bench.run(stage)
@@ -96,11 +100,29 @@ for (const bench of chosen(values.only)) {
   }
 }
 
+/** What the command line says; if that makes no sense the process ends with one line about it. */
+function asked() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        only: { type: 'string' },
+        quick: { type: 'boolean', default: false },
+        write: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    })
+    return { values, benches: chosen(values.only) }
+  } catch (error) {
+    console.error(`${(error as Error).message} (--help lists the options and the benches)`)
+    process.exit(WRONG_USAGE)
+  }
+}
+
 function chosen(only: string | undefined): Bench[] {
   if (only === undefined) return BENCHES
   return only.split(',').map(name => {
     const bench = BENCHES.find(candidate => candidate.name === name)
-    if (!bench) throw new Error(`no bench is named "${name}"; there are ${BENCHES.map(({ name }) => name).join(', ')}`)
+    if (!bench) throw new Error(`no bench is named "${name}"`)
     return bench
   })
 }
