@@ -4,6 +4,7 @@ import { RyoFaasError, type DeployEvent } from '../contract/index.ts'
 import { ARTEFACT_ENDING, deployFilePath, FILE_ARGUMENT } from './commands/deploy-file.ts'
 import { Reported } from './commands/reported.ts'
 import { deployOnce } from './commands/run-deploy.ts'
+import { abortOnSignals } from './interrupt.ts'
 import { Output, type Streams } from './output.ts'
 
 interface Place {
@@ -23,14 +24,7 @@ export async function quickDeploy(
   const stream = await quickStream({ home, version })
   if (stream === undefined) return undefined
   const output = new Output(streams, asked.json)
-  const abort = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.on(signal, () => {
-      // The second one exits at once.
-      if (abort.signal.aborted) process.exit(130)
-      abort.abort()
-    })
-  }
+  const signal = abortOnSignals()
   try {
     const { only, environment } = asked
     const file = await deployFilePath(cwd, asked.file)
@@ -39,8 +33,8 @@ export async function quickDeploy(
       {
         output,
         environment: streams.environment,
-        signal: abort.signal,
-        deploy: body => stream('/v1/deploys', body, abort.signal) as AsyncIterable<DeployEvent>,
+        signal,
+        deploy: body => stream('/v1/deploys', { body, signal }) as AsyncIterable<DeployEvent>,
       },
     )
     if (error) throw error
@@ -51,7 +45,7 @@ export async function quickDeploy(
     if (failure.code === 'STANDS_BY' || failure.code === 'NOT_LEADING') return undefined
     if (!(failure instanceof Reported && failure.silent)) output.error(failure)
     if (failure.code === 'INTERNAL' && !output.json) output.note(String((error as Error).stack))
-    return failure.code === 'CANCELLED' && abort.signal.aborted ? 130 : failure.exitCode
+    return failure.code === 'CANCELLED' && signal.aborted ? 130 : failure.exitCode
   }
 }
 

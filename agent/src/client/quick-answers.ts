@@ -31,7 +31,8 @@ export async function quickAnswers(
 
 /**
  * Connects to the agent, which proves itself on the way.
- * @returns what asks it to do something, once: the lines that it answers; undefined if it needs the ordinary client
+ * @returns what asks it for something, once, or to do what `body` says: the lines that it answers; undefined if it needs
+ * the ordinary client
  */
 export async function quickStream({
   home,
@@ -39,12 +40,12 @@ export async function quickStream({
 }: {
   home: string
   version: string
-}): Promise<((path: string, body: unknown, signal: AbortSignal) => AsyncGenerator<unknown>) | undefined> {
+}): Promise<((path: string, asked: { body?: unknown; signal: AbortSignal }) => AsyncGenerator<unknown>) | undefined> {
   try {
     const { agent, token } = await readAgentRecord(home)
     if (agent.version !== version) return undefined
     const socket = await provenSocket(agent.url, token)
-    return (path, body, signal) => lines(socket, { url: agent.url + path, token, text: JSON.stringify(body), signal })
+    return (path, { body, signal }) => lines(socket, { url: agent.url + path, token, body, signal })
   } catch {
     return undefined
   }
@@ -53,22 +54,19 @@ export async function quickStream({
 interface Asked {
   url: string
   token: string
-  text: string
+  body: unknown
   signal: AbortSignal
 }
 
 /** Ends early when `signal` aborts, which the agent notices. @throws RyoFaasError: the agent's, or NOT_RUNNING */
-async function* lines(socket: Socket, { url, token, text, signal }: Asked): AsyncGenerator<unknown> {
+async function* lines(socket: Socket, { url, token, body, signal }: Asked): AsyncGenerator<unknown> {
+  const text = body === undefined ? '' : JSON.stringify(body)
+  const about = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }
   const request = http.request(url, {
-    method: 'POST',
+    method: body === undefined ? 'GET' : 'POST',
     createConnection: () => socket,
     signal,
-    headers: {
-      'user-agent': USER_AGENT,
-      authorization: `Bearer ${token}`,
-      'content-type': 'application/json',
-      'content-length': Buffer.byteLength(text),
-    },
+    headers: { 'user-agent': USER_AGENT, authorization: `Bearer ${token}`, ...(body !== undefined && about) },
   })
   // It begins to respond at once, and then sends heartbeats.
   socket.setTimeout(PATIENCE_MS, () => socket.destroy(new Error('no response')))

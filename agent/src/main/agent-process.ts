@@ -7,18 +7,22 @@ import { RyoFaasError } from '../contract/index.ts'
 import { writeDurably } from '../host/index.ts'
 import { Agent } from '../platform/agent.ts'
 import type { Ahead } from '../platform/ahead.ts'
-import { PlatformOptions } from '../platform/options.ts'
+import { REFUSED } from '../platform/given-flags.ts'
+import { findNode } from '../platform/node-binary.ts'
+import { OPTION_HELP, PlatformOptions, resolveOptions } from '../platform/options.ts'
 
 interface AgentProcess {
   home: string
-  /** As JSON. */
-  options: string
+  /** As JSON; `undefined` if there are none yet. */
+  options: string | undefined
+  /** Of a command line that has left them to us; `undefined`: its options say everything. */
+  flags: Record<string, string> | undefined
   lock: { release(): Promise<void> }
   ahead: Ahead | undefined
 }
 
 /** Resolves when the platform runs; if it cannot start, the process exits. */
-export async function runAgent({ home, options, lock, ahead }: AgentProcess): Promise<void> {
+export async function runAgent({ home, options: saved, flags, lock, ahead }: AgentProcess): Promise<void> {
   const output = destination({ fd: 1, sync: true })
   // If the disk is full, lines are lost and the agent continues.
   output.on('error', () => undefined)
@@ -29,11 +33,17 @@ export async function runAgent({ home, options, lock, ahead }: AgentProcess): Pr
     await lock.release()
     process.exit(code)
   }
+  const earlier = JSON.parse(saved ?? '{}') as Record<string, unknown>
+  const options = flags === undefined ? PlatformOptions.parse(earlier) : await accepted(flags, { home, earlier })
+  if (options === undefined) {
+    logger.info('it is started as usual: its flags say what the command line has to see to')
+    return leave(REFUSED)
+  }
   const opening = Agent.open({
     home,
     version,
     build,
-    options: PlatformOptions.parse(JSON.parse(options)),
+    options,
     environment: process.env,
     runtimeDir: dirname(dirname(resolve('@ryo-faas/runtime/main'))),
     logger,
@@ -58,5 +68,21 @@ export async function runAgent({ home, options, lock, ahead }: AgentProcess): Pr
     // If the disk is full, the log has to do.
     await writeDurably(homePaths(home).startFailure, JSON.stringify(failure.toBody())).catch(() => undefined)
     await leave(failure.exitCode)
+  }
+}
+
+/** Writes down what the flags mean. @returns `undefined` if something is wrong with them, or another Node is to run this */
+async function accepted(
+  flags: Record<string, string>,
+  { home, earlier }: { home: string; earlier: Record<string, unknown> },
+): Promise<PlatformOptions | undefined> {
+  try {
+    if (Object.keys(flags).some(name => !(name in OPTION_HELP))) return undefined
+    const options = resolveOptions(flags, process.env, earlier)
+    if ((await findNode(options.node)) !== process.execPath) return undefined
+    await writeDurably(homePaths(home).options, JSON.stringify(options))
+    return options
+  } catch {
+    return undefined // The command line tells what is wrong.
   }
 }

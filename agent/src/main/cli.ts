@@ -4,6 +4,10 @@ import { quickDeploy } from '../cli/quick-deploy.ts'
 import { quickDetails } from '../cli/quick-details.ts'
 import { homeFrom, homePaths } from '../client/home-paths.ts'
 
+/** Of the command that starts a platform, in lower case. */
+const STARTING = new Set(['startfaas', 'start', 'up'])
+const AGENT_END_MS = 10_000
+
 // The reader closed the pipe (`| head`).
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
@@ -24,7 +28,19 @@ async function main(): Promise<void> {
   const isHere = environment['RYO_FAAS_SERVER'] === undefined && !existsSync(homePaths(place.home).servers)
   const quick = async () =>
     (await quickDeploy(words, place, streams)) ?? ((await quickDetails(words, place, streams)) ? 0 : undefined)
-  const code = (isHere ? await quick() : undefined) ?? (await (await import('./command-line.ts')).runCommandLine())
+  const start = async () => {
+    const { directLaunch } = await import('../platform/launch-directly.ts')
+    const launchAgent = await directLaunch(place.home, environment)
+    if (launchAgent === undefined) return undefined
+    const { quickStart } = await import('../cli/quick-start.ts')
+    const { waitForExit } = await import('../host/process-identity.ts')
+    const agentGone = (agent: Parameters<typeof waitForExit>[0]) => waitForExit(agent, AGENT_END_MS)
+    return quickStart(words, { ...place, launchAgent, agentGone }, streams)
+  }
+  const isStart = STARTING.has(words[0]?.toLowerCase() ?? '')
+  const code =
+    (isStart ? await start() : isHere ? await quick() : undefined) ??
+    (await (await import('./command-line.ts')).runCommandLine())
   // Flushes what is still buffered for a pipe.
   for (const stream of [stdout, stderr]) await new Promise(resolve => stream.write('', resolve))
   process.exit(code)

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { runCli, type CliOptions } from '../cli/cli.ts'
 import type { CliHost } from '../cli/context.ts'
+import { abortOnSignals } from '../cli/interrupt.ts'
 import { homeFrom, homePaths } from '../client/home-paths.ts'
 
 const AGENT_END_MS = 10_000
@@ -100,14 +101,6 @@ export async function runCommandLine(line = ofProcess()): Promise<number> {
 }
 
 function ofProcess(): CommandLine {
-  const abort = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.on(signal, () => {
-      // The second one exits at once.
-      if (abort.signal.aborted) process.exit(130)
-      abort.abort()
-    })
-  }
   const { argv, env: environment, stdin, stdout, stderr } = process
-  return { argv: argv.slice(2), environment, cwd: process.cwd(), stdin, stdout, stderr, signal: abort.signal }
+  return { argv: argv.slice(2), environment, cwd: process.cwd(), stdin, stdout, stderr, signal: abortOnSignals() }
 }

@@ -22,11 +22,18 @@ interface Command {
 export class Ahead {
   readonly #processes = new Map<string, Promise<DetachedProcess | undefined>>()
 
-  /** @param options of the platform, as they are in the home, not validated */
-  static start(home: string, { options, environment }: { options: unknown; environment: NodeJS.ProcessEnv }): Ahead {
+  /** @param given options of the platform, as they are in the home, and flags; neither is validated */
+  static start(
+    home: string,
+    {
+      environment,
+      ...given
+    }: { options: unknown; flags?: Record<string, string> | undefined; environment: NodeJS.ProcessEnv },
+  ): Ahead {
     const ahead = new Ahead()
-    const commands = commandsOf(home, options as { node?: string; dispatchers?: number })
-    for (const [index, name] of namesOf(options as { dispatchers?: number }).entries()) {
+    const options = likelyOptions({ ...given, environment })
+    const commands = commandsOf(home, options)
+    for (const [index, name] of namesOf(options).entries()) {
       const started = commands.then(all => {
         const { command, args } = all[index]!
         const logFile = join(home, 'logs', `${name}.log`)
@@ -57,11 +64,24 @@ export class Ahead {
   }
 }
 
-function namesOf({ dispatchers = 1 }: { dispatchers?: number }): string[] {
+/** Of the options only what parts are started with. */
+interface Options {
+  node?: string
+  dispatchers: number
+}
+
+function likelyOptions({ options, flags, environment }: Parameters<typeof Ahead.start>[1]): Options {
+  const saved = options as Partial<Options>
+  if (flags === undefined) return { dispatchers: 1, ...saved }
+  const wanted = flags['dispatchers'] ?? environment['RYO_FAAS_DISPATCHERS'] ?? saved.dispatchers
+  return { ...saved, dispatchers: Number(wanted) || 1 }
+}
+
+function namesOf({ dispatchers }: Options): string[] {
   return ['proxy', 'store', ...Array.from({ length: dispatchers }, (_, index) => dispatcherName(index + 1)), 'keeper']
 }
 
-async function commandsOf(home: string, options: { node?: string; dispatchers?: number }): Promise<Command[]> {
+async function commandsOf(home: string, options: Options): Promise<Command[]> {
   const node = await findNode(options.node ?? 'auto')
   return namesOf(options).map(name => {
     if (name === 'keeper') return { name, command: process.execPath, args: keeperArgs(home) }

@@ -1,9 +1,7 @@
 /** Starts an agent's process for the command line. */
-import { readdir, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
 import { homePaths } from '../client/index.ts'
 import { readIfPresent, spawnDetached, writeDurably } from '../host/index.ts'
-import { agentArgs, entryPath } from './entries.ts'
+import { agentCommand, launched } from './agent-command.ts'
 import { fetchedNode, fetchNode, type NodeCache } from './fetched-node.ts'
 import { findNode, isOld } from './node-binary.ts'
 import { flagOf, MAY_INSTALL, OPTION_HELP, PlatformOptions, resolveOptions } from './options.ts'
@@ -23,36 +21,14 @@ export async function launchAgent({ flags, home, environment, nodeCache, report 
       report(`continuing on Node ${process.versions.node}: ${(error as Error).message}`)
     })
   }
-  const command = await findNode(options.node, fetchedNode(nodeCache))
+  const node = await findNode(options.node, fetchedNode(nodeCache))
   await writeDurably(homePaths(home).options, JSON.stringify(options))
+  const command = await agentCommand(home, { node, environment })
   const { child } = await spawnDetached({
-    command,
-    args: agentArgs(home),
-    env: {
-      // What Node compiles of the agent and the parts is kept for the next start; functions get another environment.
-      NODE_COMPILE_CACHE: await compiledFolder(home, entryPath('main/agent')),
-      ...environment,
-      ...(flags['yes'] === true && { [MAY_INSTALL]: 'true' }),
-    },
-    logFile: homePaths(home).agentLog,
+    ...command,
+    env: { ...command.env, ...(flags['yes'] === true && { [MAY_INSTALL]: 'true' }) },
   })
-  return {
-    state: () => {
-      if (child.exitCode === null && child.signalCode === null) return 'lives' as const
-      return child.exitCode === 0 ? ('gave-way' as const) : ('failed' as const)
-    },
-  }
-}
-
-/** For what Node compiles of one build, whose entry this is; that of earlier builds is removed. */
-export async function compiledFolder(home: string, entry: string): Promise<string> {
-  const folder = join(home, 'cache', 'compiled')
-  const own = (await stat(entry)).mtimeMs.toString(36)
-  const names = await readdir(folder).catch(() => [])
-  const others = names.filter(name => name !== own)
-  // A process of that build may still write there: the next start removes it.
-  await Promise.allSettled(others.map(name => rm(join(folder, name), { recursive: true, force: true })))
-  return join(folder, own)
+  return launched(child)
 }
 
 /** Options of the platform of this home, as it was started; none if it was not. */

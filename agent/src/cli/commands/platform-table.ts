@@ -1,6 +1,23 @@
 import type { PlatformView } from '../../contract/index.ts'
 import type { Output } from '../output.ts'
 
+const LOOPBACK = /^(?:127\.|::1$|localhost$)/
+const OPEN_TO_OTHERS =
+  'anyone who can reach this address can call the functions whose "access" in deploy.json says so; without it they answer 403. Lists of calls, metrics, the store and the agent stay closed. See "Opening it to the network" in docs/security.md.'
+
+/** A platform that runs. @param how it came to */
+export function printStarted(platform: PlatformView, how: string, output: Output): void {
+  output.value(platform)
+  output.line(`ryo-faas ${platform.version}, project ${platform.project}, ${how}`)
+  output.line(`engine: ${platform.engineNote}`)
+  output.line()
+  printPlatform(platform, output)
+  printAgents(platform, output)
+  if (platform.host === undefined || LOOPBACK.test(platform.host)) return
+  output.line()
+  output.line(output.colors.yellow(`--host ${platform.host}: ${OPEN_TO_OTHERS}`))
+}
+
 export function printPlatform(platform: PlatformView, output: Output): void {
   const { green, red, yellow, dim } = output.colors
   const paint = { running: green, starting: yellow, failing: red, absent: dim }

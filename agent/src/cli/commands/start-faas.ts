@@ -1,22 +1,13 @@
-import { readFile, rm } from 'node:fs/promises'
-import { AgentClient, homePaths, isHangingListener, readAgentFile, type AgentFile } from '../../client/index.ts'
-import { compareVersions, ErrorBody, RyoFaasError, type PlatformView } from '../../contract/index.ts'
+import { AgentClient, isHangingListener, readAgentFile } from '../../client/index.ts'
+import { compareVersions, RyoFaasError, type PlatformView } from '../../contract/index.ts'
 import { confirm, YES } from '../confirm.ts'
-import type { Command, Context, LaunchedAgent } from '../context.ts'
+import type { Command, Context } from '../context.ts'
 import { formatDuration } from '../output.ts'
-import { PlatformChanges } from '../platform-changes.ts'
-import { printAgents, printPlatform } from './platform-table.ts'
-
-const START_TIMEOUT_MS = 300_000
-/** The keeper needs half a minute to be sure. */
-const REPLACED_MS = 60_000
+import { bringUp as bringUpWith } from './bring-up.ts'
+import { printStarted } from './platform-table.ts'
 
 /** What may be another one when a platform takes over: functions move to the other engine while they are called. */
 const MOVABLE = ['--engine', '--registry']
-
-const LOOPBACK = /^(?:127\.|::1$|localhost$)/
-const OPEN_TO_OTHERS =
-  'anyone who can reach this address can call the functions whose "access" in deploy.json says so; without it they answer 403. Lists of calls, metrics, the store and the agent stay closed. See "Opening it to the network" in docs/security.md.'
 
 export const startFaas: Command = {
   usage: 'startFaas',
@@ -42,14 +33,14 @@ export const startFaas: Command = {
       const mayTakeOver = args['takeOver'] === true
       await requireSame(args, context, mayTakeOver ? MOVABLE : [])
       if (mayTakeOver) return takeOver(running, args, context)
-      return report(running, 'is already running', context)
+      return printStarted(running, 'is already running', context.output)
     }
 
     const platform = await bringUp(context, args).catch(async (error: unknown) => {
       await agreeToInstall(error, context)
       return bringUp(context, { ...args, yes: true })
     })
-    report(platform, `started in ${formatDuration(performance.now() - begin)}`, context)
+    printStarted(platform, `started in ${formatDuration(performance.now() - begin)}`, context.output)
   },
 }
 
@@ -58,7 +49,8 @@ async function takeOver(running: PlatformView, args: Record<string, unknown>, co
   const begin = performance.now()
   const platform = await replace(running, args, context)
   const how = platform.engine === running.engine ? '' : `, on ${platform.engine} instead of ${running.engine},`
-  report(platform, `took over from ${running.version}${how} in ${formatDuration(performance.now() - begin)}`, context)
+  const took = formatDuration(performance.now() - begin)
+  printStarted(platform, `took over from ${running.version}${how} in ${took}`, context.output)
 }
 
 /** Lets the platform of this machine, if it is ready, take over from itself on this engine. */
@@ -133,7 +125,7 @@ export async function runningPlatform(context: Context): Promise<PlatformView | 
 }
 
 /** The same; `hung` if it accepts the request and does not respond. */
-async function lookAt({ home, signal }: Context): Promise<PlatformView | 'hung' | undefined> {
+async function lookAt({ home, signal }: Pick<Context, 'home' | 'signal'>): Promise<PlatformView | 'hung' | undefined> {
   const found = await readAgentFile(home)
   if (!found) return undefined
   try {
@@ -145,88 +137,11 @@ async function lookAt({ home, signal }: Context): Promise<PlatformView | 'hung' 
   }
 }
 
-/**
- * Resolves when the platform is ready. One that is already starting is waited for; one that is stopping must be gone
- * first, or the two would take each other's options and ports.
- */
-async function bringUp(context: Context, args: Record<string, unknown>): Promise<PlatformView> {
-  const { agentLog, startFailure } = homePaths(context.home)
-  const progress = context.output.progress('starting the agent')
-  const changes = new PlatformChanges(() => context.connect())
-  const deadline = performance.now() + START_TIMEOUT_MS
-  let launched: LaunchedAgent | undefined
-  let ending: AgentFile | undefined
-  let hungSince: number | undefined
-  let isAgain = false
-  try {
-    for (;;) {
-      if (context.signal.aborted)
-        throw new RyoFaasError('CANCELLED', 'cancelled; run "ryo-faas stopFaas" to stop what has started')
-      const seen = await lookAt(context)
-      const found = await readAgentFile(context.home)
-      if (seen === 'hung') {
-        progress.update('the agent is not responding: waiting for its keeper to replace it')
-        if (performance.now() - (hungSince ??= performance.now()) < REPLACED_MS) continue
-        throw new RyoFaasError('PART_FAILED', `the agent (pid ${found?.agent.pid}) is running but not responding`, {
-          hint: `See ${agentLog}. ryo-faas stopFaas --force kills it.`,
-        })
-      }
-      hungSince = undefined
-      const platform = seen
-      switch (platform?.phase.kind) {
-        case 'ready':
-          return platform
-        case 'starting':
-          progress.update(platform.phase.doing)
-          break
-        case 'stopping':
-          progress.update('waiting for the platform to finish stopping')
-          ending = found?.agent ?? ending
-          break
-        case 'failed': // Ours is about to say why; another one is about to exit, and then we start ours.
-          ending = found?.agent ?? ending
-          break
-        case undefined: // No agent responds.
-          break
-      }
-      const failure = launched && (await readStartFailure(startFailure))
-      if (failure) throw failure
-      if (launched?.state() === 'failed' && !platform && !found) {
-        throw new RyoFaasError('PART_FAILED', 'the agent exited immediately', { hint: `See ${agentLog}` })
-      }
-      // Killed before there was a keeper to bring it back.
-      const isKilled = launched?.state() === 'failed' && found !== undefined && !isAgain
-      if (!platform && (!launched || isKilled || (launched.state() === 'gave-way' && !found))) {
-        isAgain = launched !== undefined
-        if (ending !== undefined) await context.agentGone(ending)
-        await rm(startFailure, { force: true })
-        launched = await context.launchAgent(args, doing => progress.update(doing))
-      }
-      if (performance.now() > deadline) {
-        throw new RyoFaasError('PART_FAILED', 'the platform did not start in time', { hint: `See ${agentLog}` })
-      }
-      await changes.next(platform !== undefined)
-    }
-  } finally {
-    changes.close()
-    progress.stop()
-  }
-}
-
-async function readStartFailure(path: string): Promise<RyoFaasError | undefined> {
-  const text = await readFile(path, 'utf8').catch(() => undefined)
-  return text === undefined ? undefined : RyoFaasError.fromBody(ErrorBody.parse(JSON.parse(text)))
-}
-
-function report(platform: PlatformView, how: string, context: Context): void {
-  const { output } = context
-  output.value(platform)
-  output.line(`ryo-faas ${platform.version}, project ${platform.project}, ${how}`)
-  output.line(`engine: ${platform.engineNote}`)
-  output.line()
-  printPlatform(platform, output)
-  printAgents(platform, output)
-  if (platform.host === undefined || LOOPBACK.test(platform.host)) return
-  output.line()
-  output.line(output.colors.yellow(`--host ${platform.host}: ${OPEN_TO_OTHERS}`))
+function bringUp(context: Context, flags: Record<string, unknown>): Promise<PlatformView> {
+  return bringUpWith({
+    ...context,
+    look: () => lookAt(context),
+    found: async () => (await readAgentFile(context.home))?.agent,
+    launchAgent: report => context.launchAgent(flags, report),
+  })
 }

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { compiledFolder } from './launch-agent.ts'
+import { compiledFolder } from './agent-command.ts'
 
 test('what was compiled is kept for the same build, and removed with it', async () => {
   const home = await mkdtemp(join(tmpdir(), 'rfa-compiled-'))
