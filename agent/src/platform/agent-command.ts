@@ -2,7 +2,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { homePaths } from '../client/home-paths.ts'
+import { homePaths } from '../client/index.ts'
 import type { DetachedCommand } from '../host/index.ts'
 import { agentArgs, entryPath } from './entries.ts'
 
