@@ -81,7 +81,7 @@ async function printed(run: (streams: Streams) => Promise<number | undefined>) {
   const code = await run({ stdout, stderr, environment: {} } as unknown as Streams)
   stdout.end()
   stderr.end()
-  const withoutTime = (said: string) => said.replace(/\d+ ms/, '0 ms')
+  const withoutTime = (said: string) => said.replace(/[\d.]+ m?s\b/, '0 ms')
   return { code, stdout: withoutTime(await text(stdout)), stderr: await text(stderr) }
 }
 const quick = (argv: string[], outcome: Outcome = 'starts', failure?: object) =>
