@@ -5,23 +5,19 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { FUNCTIONS_PREFIX } from '@ryo-faas/runtime/protocol'
-import { Credentials } from '../access/index.ts'
-import { TEST_KEYS } from '../access/access-testing.ts'
 import { RyoFaasError, type DeployEvent } from '../contract/index.ts'
-import { Deployer, type DeployerOptions } from './index.ts'
+import type { Deployer, DeployerOptions } from './index.ts'
 import { StateStore } from './state/index.ts'
 import type { Instance } from '../engines/index.ts'
 import { createLanguages, type Languages } from '../languages/index.ts'
-import { PackageStore } from '../packages/index.ts'
 import { RouteTable } from '../routes/index.ts'
-import { SecretStore } from '../secrets/index.ts'
+import { loneDeployer } from '../../test/support/lone-deployer.ts'
 import { writeProject } from '../../test/support/platform.ts'
 import { until } from '../../test/support/until.ts'
 import { ThreadEngine, Threads } from '../../test/engine/thread-engine.ts'
 
 const RUNTIME = fileURLToPath(new URL('../../../runtime/src', import.meta.url))
 const NO_LEADER = new RyoFaasError('DOCKER_UNREACHABLE', "Docker's managers have not chosen a leader yet")
-const credentials = new Credentials(TEST_KEYS)
 const never = new AbortController().signal
 
 /** What can be said of the instances is not known for a while. */
@@ -73,29 +69,10 @@ async function lead({
   engine.isSilent = isSilent
   const { reach } = await engine.prepare()
   const waits: (string | undefined)[] = []
-  const deployer: Deployer = new Deployer({
-    ...{ home, engine, state, languages, version: '0', lastRoutes, patienceMs: 30_000 },
-    packages: new PackageStore(join(home, 'packages')),
-    secrets: new SecretStore(home),
+  const deployer: Deployer = await loneDeployer({
+    ...{ home, engine, state, languages, lastRoutes, proxyUrl: `http://${reach.proxyHost}:1` },
     routes: { publish: async table => void tables.push(RouteTable.parse(JSON.parse(JSON.stringify(table)))) },
-    proxy: { stats: () => Promise.reject(new Error('there is no proxy')) },
-    demand: [],
-    queues: [],
-    clock: { option: 'system', isAdopted: false, followers: [] },
-    surroundings: () => ({
-      proxyUrl: `http://${reach.proxyHost}:1`,
-      tokenOf: claims => credentials.functionToken(claims),
-      deliveryTokenOf: route => credentials.deliveryToken(route),
-    }),
-    now: () => Promise.reject(new Error('there is no store')),
-    urlOf: route => `http://127.0.0.1:1${FUNCTIONS_PREFIX}${route}`,
-    maxInstances: 10,
-    startTimeoutMs: 30_000,
     onWaiting: () => void waits.push(deployer.waitsFor),
-    onColdStart: () => undefined,
-    onChange: () => undefined,
-    onRemoved: () => undefined,
-    log: { warn: () => undefined },
   })
   agents.push({ deployer, engine })
   await deployer.start()

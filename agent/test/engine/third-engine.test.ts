@@ -5,23 +5,18 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { FUNCTIONS_PREFIX } from '@ryo-faas/runtime/protocol'
-import { Credentials } from '../../src/access/index.ts'
-import { TEST_KEYS } from '../../src/access/access-testing.ts'
 import type { DeployEvent } from '../../src/contract/index.ts'
-import { Deployer } from '../../src/deployments/index.ts'
-import { StateStore } from '../../src/deployments/state/index.ts'
+import type { Deployer } from '../../src/deployments/index.ts'
 import { DockerService } from '../../src/docker/index.ts'
 import { chooseEngine, ENGINES, type Engine } from '../../src/engines/index.ts'
 import { createLanguages, type Languages } from '../../src/languages/index.ts'
 import type { Route } from '../../src/routes/index.ts'
-import { PackageStore } from '../../src/packages/index.ts'
-import { SecretStore } from '../../src/secrets/index.ts'
+import { loneDeployer } from '../support/lone-deployer.ts'
 import { writeProject } from '../support/platform.ts'
 import { until } from '../support/until.ts'
 import { Threads, threadType } from './thread-engine.ts'
 
 const RUNTIME = fileURLToPath(new URL('../../../runtime/src', import.meta.url))
-const credentials = new Credentials(TEST_KEYS)
 const never = new AbortController().signal
 
 let home: string
@@ -43,34 +38,9 @@ beforeEach(async () => {
   const { reach } = await engine.prepare(() => undefined)
   languages = createLanguages({ runtimeDir: RUNTIME, cacheDir: join(home, 'cache'), environment })
   routes = []
-  deployer = new Deployer({
-    home,
-    engine,
-    state: await StateStore.open(join(home, 'state.json')),
-    languages,
-    version: '0',
-    packages: new PackageStore(join(home, 'packages')),
-    secrets: new SecretStore(home),
+  deployer = await loneDeployer({
+    ...{ home, engine, languages, proxyUrl: `http://${reach.proxyHost}:1` },
     routes: { publish: async table => void (routes = table.routes) },
-    proxy: { stats: () => Promise.reject(new Error('there is no proxy')) },
-    demand: [],
-    queues: [],
-    clock: { option: 'system', isAdopted: false, followers: [] },
-    onColdStart: () => undefined,
-    surroundings: () => ({
-      proxyUrl: `http://${reach.proxyHost}:1`,
-      tokenOf: claims => credentials.functionToken(claims),
-      deliveryTokenOf: route => credentials.deliveryToken(route),
-    }),
-    now: () => Promise.reject(new Error('there is no store')),
-    urlOf: route => `http://127.0.0.1:1${FUNCTIONS_PREFIX}${route}`,
-    maxInstances: 10,
-    patienceMs: 30_000,
-    onWaiting: () => undefined,
-    startTimeoutMs: 30_000,
-    onChange: () => undefined,
-    onRemoved: () => undefined,
-    log: { warn: () => undefined },
   })
   await deployer.start()
 })

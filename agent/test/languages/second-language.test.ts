@@ -8,17 +8,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { Credentials } from '../../src/access/index.ts'
 import { TEST_KEYS } from '../../src/access/access-testing.ts'
 import type { DeployEvent } from '../../src/contract/index.ts'
-import { Deployer } from '../../src/deployments/index.ts'
-import { StateStore } from '../../src/deployments/state/index.ts'
+import type { Deployer } from '../../src/deployments/index.ts'
 import { ProcessEngine } from '../../src/engines/process/process-engine.ts'
 import { createLanguages, LANGUAGES, type Languages } from '../../src/languages/index.ts'
 import { servingScript, SHELL } from '../../src/languages/testing/shell-language.ts'
-import { PackageStore } from '../../src/packages/index.ts'
-import { SecretStore } from '../../src/secrets/index.ts'
 import { createProxy, type Proxy } from '../../src/services/proxy/index.ts'
+import { loneDeployer } from '../support/lone-deployer.ts'
 
 const runtimeDir = fileURLToPath(new URL('../../../runtime', import.meta.url))
 const never = new AbortController().signal
@@ -48,34 +45,15 @@ afterEach(async () => {
 
 /** As a starting agent creates it, over the state of an earlier one. */
 async function startDeployer(known = languages): Promise<Deployer> {
-  const credentials = new Credentials(TEST_KEYS)
   const engine = new ProcessEngine({
     ...{ project: 'rfat', home, nodePath: process.execPath, note: '' },
     baseEnv: { PATH: process.env['PATH'] ?? '' },
   })
-  const deployer = new Deployer({
-    ...{ home, engine, languages: known, maxInstances: 10, startTimeoutMs: 20_000, patienceMs: 30_000 },
-    state: await StateStore.open(join(home, 'state.json')),
-    version: '0',
-    packages: new PackageStore(join(home, 'packages')),
-    secrets: new SecretStore(home),
+  const deployer = await loneDeployer({
+    ...{ home, engine, languages: known, proxyUrl: `http://127.0.0.1:${proxy.address.port}` },
     routes: { publish: table => proxy.setRoutes(table) },
     proxy: { stats: () => proxy.stats() },
-    demand: [],
-    queues: [],
-    clock: { option: 'system', isAdopted: false, followers: [] },
-    onColdStart: () => undefined,
-    surroundings: () => ({
-      proxyUrl: `http://127.0.0.1:${proxy.address.port}`,
-      tokenOf: claims => credentials.functionToken(claims),
-      deliveryTokenOf: route => credentials.deliveryToken(route),
-    }),
     now: async () => ({ kind: 'sequence', sequence: 1 }),
-    urlOf: route => `http://127.0.0.1:${proxy.address.port}/functions/${route}`,
-    onChange: () => undefined,
-    onRemoved: () => undefined,
-    onWaiting: () => undefined,
-    log: { warn: () => undefined },
   })
   await deployer.start()
   ends.push(async () => {
