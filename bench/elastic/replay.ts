@@ -40,7 +40,7 @@ export async function replay(stage: Stage): Promise<Report> {
   const scaled = (ms: number) => Math.max(100, Math.round(ms / COMPRESSION))
   const trace: TraceOptions = {
     ...{ seed: SEED, functions: stage.quick ? 20 : 40 },
-    durationMs: (stage.quick ? 1 : 6) * HOUR_MS,
+    durationMs: (stage.quick ? 1 : 4) * HOUR_MS,
     hotPerSecond: 10 / COMPRESSION,
   }
   const arrivals = makeArrivals(trace)
