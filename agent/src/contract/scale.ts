@@ -13,12 +13,7 @@ export const Scale = z
       .max(86_400_000)
       .default(60_000)
       .describe('Without a call for so long, an instance is frozen: it keeps its memory and needs no processor.'),
-    keepMs: z
-      .int()
-      .min(0)
-      .max(2_000_000_000)
-      .default(900_000)
-      .describe('Frozen for so long, an instance is removed.'),
+    keepMs: z.int().min(0).max(2_000_000_000).default(900_000).describe('Frozen for so long, an instance is removed.'),
     target: z
       .number()
       .min(0.05)
