@@ -42,7 +42,7 @@ async function drainingAndStopped(start: () => Promise<Stallable>) {
     const { url, pid } = await start()
     const from = new URL(url)
     const all = await Promise.all([connectTo(from), connectTo(from), connectTo(from), connectTo(from)])
-    const [old, fresh, quiet, asking] = all as [Socket, Socket, Socket, Socket]
+    const [old, fresh, quiet, asking] = all
     for (const socket of [old, quiet, asking]) expect(await ask(socket, '/seen')).toMatch(/^HTTP\/1\.1 200 /)
     const told = performance.now()
     process.kill(pid, 'SIGTERM')
