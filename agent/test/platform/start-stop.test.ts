@@ -90,21 +90,26 @@ furtherTest('started again as soon as stopFaas has responded, it is a new platfo
   await stopped
 })
 
-test('check works without a platform, and deploy starts one', async () => {
+const HELLO = { hello: { code: `export const hello = () => new Response('started')` } }
+
+test('check works without a platform, and starts none', async () => {
+  const file = await writeProject(join(platform.home, 'project'), HELLO)
+  expect(await platform.ok(['check', file])).toMatch(/^\w+: (?:web|Node\.js) handler\n1 handler OK/)
+  const broken = await writeProject(join(platform.home, 'broken'), { hello: { code: 'export const hello = 1' } })
+  expect(await platform.cli(['check', broken])).toMatchObject({
+    code: 1,
+    stdout: expect.stringContaining('hello') as string,
+  })
+  await expect(platform.view()).rejects.toMatchObject({ code: 'NOT_RUNNING' })
+})
+
+// As the first page of the documentation does it, whose commands `pages.test.ts` runs.
+furtherTest('deploy starts a platform where none is running', async () => {
   const free = { RYO_FAAS_PORT: '0', RYO_FAAS_AGENT_PORT: '0', RYO_FAAS_NATS_PORT: '0', RYO_FAAS_STORE_PORT: '0' }
   const environment = { ...free, RYO_FAAS_PROJECT: platform.project, RYO_FAAS_ENGINE: 'process' }
   const stopped = await TestPlatform.make(environment)
   onTestFinished(() => stopped.remove())
-  const code = `export const hello = () => new Response('started')`
-  const file = await writeProject(join(stopped.home, 'project'), { hello: { code } })
-  expect(await stopped.ok(['check', file])).toMatch(/^\w+: (?:web|Node\.js) handler\n1 handler OK/)
-  const broken = await writeProject(join(stopped.home, 'broken'), { hello: { code: 'export const hello = 1' } })
-  expect(await stopped.cli(['check', broken])).toMatchObject({
-    code: 1,
-    stdout: expect.stringContaining('hello') as string,
-  })
-  await expect(stopped.view()).rejects.toMatchObject({ code: 'NOT_RUNNING' })
-
+  const file = await writeProject(join(stopped.home, 'project'), HELLO)
   const { stdout, stderr } = await stopped.cli(['deploy', file])
   expect(stderr).toContain(`Started ryo-faas, project ${platform.project}`)
   const url = /http:\S+\/functions\/hello/.exec(stdout)![0]
