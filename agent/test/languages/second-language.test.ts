@@ -7,7 +7,7 @@ import { writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { TEST_KEYS } from '../../src/access/access-testing.ts'
 import type { DeployEvent } from '../../src/contract/index.ts'
 import type { Deployer } from '../../src/deployments/index.ts'
@@ -23,8 +23,20 @@ const never = new AbortController().signal
 let home: string
 let file: string
 let proxy: Proxy
+/** For all tests: each loads the compiler once. */
 let languages: Languages
+let cacheDir: string
 const ends: (() => Promise<unknown>)[] = []
+
+beforeAll(async () => {
+  cacheDir = await mkdtemp(join(tmpdir(), 'rfa-cache-'))
+  const options = { runtimeDir, cacheDir, environment: process.env }
+  languages = createLanguages(options, [...LANGUAGES, () => SHELL])
+})
+afterAll(async () => {
+  await languages.close()
+  await rm(cacheDir, { recursive: true, force: true })
+})
 
 beforeEach(async () => {
   home = await mkdtemp(join(tmpdir(), 'rfa-languages-'))
@@ -33,11 +45,6 @@ beforeEach(async () => {
   await mkdir(join(home, 'project'))
   proxy = await createProxy({ port: 0, access: TEST_KEYS })
   ends.push(() => proxy.close())
-  languages = createLanguages({ runtimeDir, cacheDir: join(home, 'cache'), environment: process.env }, [
-    ...LANGUAGES,
-    () => SHELL,
-  ])
-  ends.push(() => languages.close())
 })
 afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end()
