@@ -1,12 +1,12 @@
 /** The file in which a process of the platform says that it is ready, and where: one side writes it, the other waits. */
 import { z } from 'zod'
-import { readIfPresent, writeDurably } from './durable-file.ts'
+import { readIfPresent, writeAtomically } from './durable-file.ts'
 
 const ReadyFile = z.object({ port: z.int() })
 
 /** @param path absent if no one waits */
 export async function announceReady(path: string | undefined, at: { port: number; address?: string }): Promise<void> {
-  if (path !== undefined) await writeDurably(path, `${JSON.stringify({ pid: process.pid, ...at })}\n`)
+  if (path !== undefined) await writeAtomically(path, `${JSON.stringify({ pid: process.pid, ...at })}\n`)
 }
 
 /**

@@ -21,6 +21,9 @@ import {
 import type { Part, RunningPart } from './part.ts'
 
 const POLL_MS = 200
+const PROBE_MS = 5
+/** Asking whether it is alive costs more than most probes. */
+const LIFE_CHECK_EVERY_MS = 50
 const START_TIMEOUT_MS = 15_000
 
 export interface ProcessPartOptions {
@@ -133,12 +136,18 @@ export class ProcessPart implements Part {
   /** Waits until it serves; `undefined` if it is gone, or takes too long. */
   async #addressOf(identity: ProcessIdentity): Promise<string | undefined> {
     const deadline = performance.now() + START_TIMEOUT_MS
-    while ((await isAlive(identity)) && performance.now() < deadline) {
+    let nextLifeCheck = 0
+    for (;;) {
       const address = await this.#options.probe()
-      if (address !== undefined) return address
-      await delay(5)
+      const now = performance.now()
+      if (address !== undefined || now > nextLifeCheck) {
+        if (!(await isAlive(identity))) return undefined
+        if (address !== undefined) return address
+        nextLifeCheck = now + LIFE_CHECK_EVERY_MS
+      }
+      if (now > deadline) return undefined
+      await delay(PROBE_MS)
     }
-    return undefined
   }
 
   /** Of the process that was started last, if it is there. */

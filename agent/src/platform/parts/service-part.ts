@@ -13,7 +13,7 @@ import {
   readyAddress,
   signalProcess,
   waitForExit,
-  writeDurably,
+  writeAtomically,
 } from '../../host/index.ts'
 import { ControlClient, controlPathOf, isControlledAt, prepareControlPath } from '../../routes/index.ts'
 import { ProcessPart } from '../../supervisor/index.ts'
@@ -79,7 +79,7 @@ export function servicePart(
       ...(listen && { host: listen.host, port: listen.port() }),
       ...(routesFile !== undefined && { controlPath, routesFile: join(folder, routesFile) }),
     }
-    await writeDurably(optionsFile, JSON.stringify(all))
+    await writeAtomically(optionsFile, JSON.stringify(all))
   }
   return new ProcessPart({
     name,

@@ -183,6 +183,11 @@ interface Common {
   isBehind: boolean
 }
 
+/** Whether this process is one that the primary has started. */
+export function isWorker(): boolean {
+  return cluster.isWorker
+}
+
 /** The life of a worker process. */
 export async function runWorker(options: DataPlaneOptions): Promise<void> {
   let plane: DataPlane | undefined
