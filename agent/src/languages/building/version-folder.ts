@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { chmod, copyFile, mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { settleAll } from '../../host/index.ts'
 import type { TakenFile } from './taken-files.ts'
 
 export interface VersionContents {
@@ -18,10 +19,13 @@ export async function writeVersionFolder(folder: string, contents: VersionConten
   const unfinished = `${folder}.tmp-${randomUUID().slice(0, 8)}`
   const writer = new Writer(unfinished)
   try {
-    await writer.write(contents.entrySource.name, contents.entrySource.text)
-    for (const [path, content] of contents.written) await writer.write(join('app', path), content)
-    for (const file of contents.taken) await writer.copy(join('app', file.path), file)
-    for (const file of contents.sources) await writer.copy(join('package', file.path), file)
+    // At once: one after the other takes 10 ms for a function of one file.
+    await settleAll([
+      writer.write(contents.entrySource.name, contents.entrySource.text),
+      ...[...contents.written].map(([path, content]) => writer.write(join('app', path), content)),
+      ...contents.taken.map(file => writer.copy(join('app', file.path), file)),
+      ...contents.sources.map(file => writer.copy(join('package', file.path), file)),
+    ])
     await rm(folder, { recursive: true, force: true })
     await rename(unfinished, folder)
   } catch (error) {

@@ -1,7 +1,8 @@
 import { chmodSync, rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { languageContract } from '../testing/language-contract.ts'
+import { Builder } from './builder/index.ts'
 import { temporaryFolder } from './builder/testing/bundled-function.ts'
 import { NodeLanguage } from './node-language.ts'
 
@@ -66,4 +67,45 @@ test('types of packages are found where they are installed for a project that ha
     await language.close()
     for (const made of [app, unlocked, cache]) made.remove()
   }
+})
+
+test('what was bundled before is bundled while it is checked, and again if that was something else', async () => {
+  const hello = (text: string) => `export const hello = (): Response => new Response('${text}')\n`
+  const app = temporaryFolder({ 'hello.ts': hello('one') })
+  const language = make(app.path('cache'))
+  const bundled = vi.spyOn(Builder.prototype, 'bundle')
+  onTestFinished(async () => {
+    bundled.mockRestore()
+    await language.close()
+    app.remove()
+  })
+  const { signal } = new AbortController()
+  const check = async () => {
+    const source = { name: 'hello', kind: 'http' as const, filePath: app.path('hello.ts'), files: [] }
+    const [outcome] = await language.check([{ ...source, rootDir: app.dir, packageDir: app.dir }])
+    if (outcome?.kind !== 'accepted') throw new Error(JSON.stringify(outcome))
+    return outcome
+  }
+  const first = await (await check()).bundle(signal)
+  expect(bundled).toHaveBeenCalledTimes(1)
+  app.write({ 'hello.ts': hello('two') })
+  const second = await check()
+  expect(bundled).toHaveBeenCalledTimes(2)
+  const { hash } = await second.bundle(signal)
+  expect(bundled).toHaveBeenCalledTimes(2)
+  expect(hash).not.toBe(first.hash)
+
+  // Of another style: what was bundled early would call it as before.
+  const other = `import type { IncomingMessage, ServerResponse } from 'node:http'
+export const hello = (_: IncomingMessage, response: ServerResponse) => void response.end('three')\n`
+  app.write({ 'hello.ts': other })
+  const third = await (await check()).bundle(signal)
+  expect(bundled).toHaveBeenCalledTimes(4)
+  expect(bundled.mock.calls.at(-1)![0]).toMatchObject({ style: 'node' })
+  expect(third.hash).not.toBe(hash)
+
+  // Half written when it was read, whole when it was checked.
+  bundled.mockRejectedValueOnce(new Error('unexpected end of file'))
+  expect((await (await check()).bundle(signal)).hash).toBe(third.hash)
+  await expect((await check()).bundle(AbortSignal.abort())).rejects.toMatchObject({ code: 'CANCELLED' })
 })
