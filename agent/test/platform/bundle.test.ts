@@ -28,6 +28,22 @@ test('no process loads what it does not use: undici in Node, which an import of 
   }
 })
 
+test.each(['services/proxy/main', 'services/store/main'])(
+  '%s loads what several processes, or HTTP/2, need when it is used',
+  async entry => {
+    const loaded = (await loadedBy(bundled(entry))).split(',')
+    expect(loaded).toContain('NativeModule http')
+    expect(loaded).not.toContain('NativeModule cluster')
+    expect(loaded).not.toContain('NativeModule http2')
+  },
+)
+
+test('a store whose relay has a thread has none of the code of the bus', async () => {
+  const talksToNats = async (entry: string) => (await codeOf(bundled(entry))).includes('JS.API')
+  expect(await talksToNats('services/dispatcher/main')).toBe(true)
+  expect(await talksToNats('services/store/main')).toBe(false)
+})
+
 /** An entry with every chunk that it is linked with, as text. */
 async function codeOf(path: string): Promise<string> {
   const code = await readFile(path, 'utf8')
