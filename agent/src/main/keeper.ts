@@ -1,5 +1,4 @@
 /** Entry of the keeper's process: `keeper.js <home>`. */
-import { untilBegin } from '../host/ahead-process.ts'
 import { agentArgs } from '../platform/entries.ts'
 import { keepAgent } from '../platform/keeper.ts'
 
@@ -7,7 +6,6 @@ const abort = new AbortController()
 process.once('SIGTERM', () => abort.abort())
 process.once('SIGINT', () => abort.abort())
 const home = process.argv[2]!
-await untilBegin()
 await keepAgent({
   home,
   command: process.execPath,

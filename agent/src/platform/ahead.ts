@@ -1,6 +1,7 @@
 /**
  * Starts the processes of the parts before the agent has loaded its own code: Node boots and loads theirs meanwhile, on
- * the other cores. Each begins when the agent has what it needs, in the order of the phases (`host/ahead-process.ts`).
+ * the other cores. Each begins when the agent has what it needs, in the order of the phases (`host/ahead-process.ts`). The
+ * keeper is not among them: nobody waits for it to boot.
  *
  * Invariants: 1. nothing is started ahead where an earlier agent may have left parts. 2. what was not told to begin ends
  * with the agent, however that ends. 3. it is only quicker: a part whose process is not here is started as usual. 4. no
@@ -9,7 +10,6 @@
 import { join } from 'node:path'
 import { AHEAD, callOff, isAlive, spawnDetached, type DetachedProcess } from '../host/index.ts'
 import { dispatcherName } from '../services/dispatcher/index.ts'
-import { keeperArgs } from './entries.ts'
 import { findNode } from './node-binary.ts'
 import { serviceArgs, SERVICES } from './parts/service-args.ts'
 
@@ -78,13 +78,12 @@ function likelyOptions({ options, flags, environment }: Parameters<typeof Ahead.
 }
 
 function namesOf({ dispatchers }: Options): string[] {
-  return ['proxy', 'store', ...Array.from({ length: dispatchers }, (_, index) => dispatcherName(index + 1)), 'keeper']
+  return ['proxy', 'store', ...Array.from({ length: dispatchers }, (_, index) => dispatcherName(index + 1))]
 }
 
 async function commandsOf(home: string, options: Options): Promise<Command[]> {
   const node = await findNode(options.node ?? 'auto')
   return namesOf(options).map(name => {
-    if (name === 'keeper') return { name, command: process.execPath, args: keeperArgs(home) }
     const service = name === 'proxy' || name === 'store' ? SERVICES[name] : SERVICES.dispatcher
     return { name, command: node, args: serviceArgs(home, { name, ...service }) }
   })

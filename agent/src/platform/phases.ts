@@ -43,6 +43,8 @@ const START_PATIENCE_MS = 30_000
 /** One that was prepared ahead may wait for a machine that is gone; another agent is to lead within five seconds. */
 const LEAD_PATIENCE_MS = 500
 
+const WARM_UP_MS = 100
+
 export interface Foundation {
   nodePath: string
   engine: Engine
@@ -218,9 +220,14 @@ export async function startControlPlane(
   started.add(routes, { close: () => deployer.close(), end: () => deployer.stopInstances() })
   // The dispatcher waits for functions by itself, so it may start before they do.
   await Promise.all([launch.timeline.measure('functions', () => deployer.start()), partsRun])
-  // Loading the compiler takes a second of a core: after the start, before the first deploy. Where an agent before this
-  // one has left parts, nobody has started a platform to deploy something, and that second belongs to what comes back.
-  if (ahead !== undefined) void languages.warmUp().catch(() => undefined) // The first check tries again, and reports.
+  // Loading the compiler takes a second of a core: when whoever started this was told that it runs, before the first deploy.
+  // Where an agent before this one has left parts, nobody has started a platform to deploy something, and that second belongs
+  // to what comes back.
+  if (ahead !== undefined) {
+    const warmUp = () => void languages.warmUp().catch(() => undefined) // The first check tries again, and reports.
+    const warming = setTimeout(warmUp, WARM_UP_MS).unref()
+    started.add({ close: () => clearTimeout(warming) })
+  }
   const names = supervisor.views().map(({ name }) => name)
   started.add(boundLogs(home.folder, ['agent', ...names]))
   return deployer
@@ -228,7 +235,7 @@ export async function startControlPlane(
 
 /** Once: one that stands by has it already. */
 export async function startKeeper(launch: Launch): Promise<void> {
-  const { home, environment, ahead, supervisor } = launch
+  const { home, environment, supervisor } = launch
   if (supervisor.views().some(({ name }) => name === 'keeper')) return
   const keeper = new ProcessPart({
     name: 'keeper',
@@ -236,7 +243,6 @@ export async function startKeeper(launch: Launch): Promise<void> {
     command: process.execPath,
     args: keeperArgs(home.folder),
     env: environment,
-    startedAhead: () => ahead?.take('keeper'),
     note: 'brings the agent back if it dies',
     graceMs: 2000,
     probe: async () => '',

@@ -12,7 +12,7 @@ import { FLAGS_AT_STDIN, REFUSED } from '../../src/platform/given-flags.ts'
 import { PlatformOptions } from '../../src/platform/options.ts'
 
 const AGENT = fileURLToPath(new URL('../../bundle/main/agent.js', import.meta.url))
-const WAITING = ['dispatcher', 'dispatcher-2', 'keeper', 'proxy', 'store']
+const WAITING = ['dispatcher', 'dispatcher-2', 'proxy', 'store']
 
 /** A home whose NATS never says that it is there, so that an agent waits for it. */
 async function homeWithoutNats(): Promise<string> {
