@@ -61,18 +61,19 @@ async function announce(): Promise<void> {
   await writeFile(homePaths(folder).agentFile, JSON.stringify(agent))
 }
 
-type Outcome = 'starts' | 'fails' | 'refuses'
+type Outcome = 'starts' | 'fails' | 'refuses' | 'gives way'
 
 /** An agent that has announced itself or, `failure`, has written down why it cannot start. */
 async function launch(flags: Record<string, unknown>, outcome: Outcome, failure?: object) {
   launched.push(flags)
   const { startFailure } = homePaths(folder)
-  if (outcome === 'starts') await announce()
+  if (outcome === 'starts' || outcome === 'gives way') await announce()
   if (failure !== undefined) {
     await mkdir(dirname(startFailure), { recursive: true })
     await writeFile(startFailure, JSON.stringify(failure))
   }
-  const state = (): ReturnType<LaunchedAgent['state']> => (outcome === 'starts' ? 'lives' : 'failed')
+  const states = { starts: 'lives', 'gives way': 'gave-way', fails: 'failed', refuses: 'failed' } as const
+  const state = (): ReturnType<LaunchedAgent['state']> => states[outcome]
   return { state, wasRefused: () => outcome === 'refuses' }
 }
 
@@ -143,6 +144,12 @@ test.each([
 ])('it leaves to the ordinary command line: %j', async argv => {
   expect(await quick(argv)).toEqual({ code: undefined, stdout: '', stderr: '' })
   expect(launched).toEqual([])
+})
+
+test('where another start was faster, it is left to the ordinary command line, which looks at the flags', async () => {
+  looks = [STARTING, PLATFORM]
+  expect(await quick(['startFaas', '--port', '7'], 'gives way')).toMatchObject({ code: undefined, stdout: '' })
+  expect(launched).toEqual([{ port: '7' }])
 })
 
 test('a home where an agent has announced itself is left to the ordinary command line', async () => {

@@ -50,6 +50,8 @@ export async function quickStart(
       connect: async () => ({ stream: events({ home, version }) }),
       launchAgent: async () => (launched = await launchAgent(asked.flags)),
     })
+    // Another start was faster: nobody has looked at the flags of this one.
+    if (launched?.state() !== 'lives') return undefined
     printStarted(platform, `started in ${formatDuration(performance.now() - begin)}`, output)
     return 0
   } catch (error) {
