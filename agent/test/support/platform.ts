@@ -77,15 +77,17 @@ export class TestPlatform {
   cli(args: string[], options: CliOptions = {}): Promise<CliResult> {
     const [command = '', action] = args
     const isAsking = ASKING.has(command) && action !== 'restore' && !args.includes('--help')
-    return isAsking && this.#program === BIN && ARE_ASKED_HERE
-      ? this.#cliHere(args, options)
-      : this.#cliProcess(args, options)
+    return isAsking && this.#isHere ? this.#cliHere(args, options) : this.#cliProcess(args, options)
   }
 
   /** Starting and ending: not the agent of another machine, which begins in its network. */
   #manage(args: string[]): Promise<CliResult> {
-    const isHere = ARE_ASKED_HERE && this.#program === BIN && this.prefix().length === 0
-    return isHere ? this.#cliHere(args, {}) : this.#cliProcess(args, {})
+    return this.#isHere ? this.#cliHere(args, {}) : this.#cliProcess(args, {})
+  }
+
+  /** Whether the code of the command line can do here what its process would do. */
+  get #isHere(): boolean {
+    return ARE_ASKED_HERE && this.#program === BIN && this.prefix().length === 0
   }
 
   async #cliHere(argv: string[], { input = '', cwd = this.home }: CliOptions): Promise<CliResult> {
