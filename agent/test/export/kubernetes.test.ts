@@ -3,7 +3,6 @@ import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { SecretStore } from '../../src/secrets/index.ts'
-import { furtherTest } from '../support/further-test.ts'
 import { dryRun } from '../support/kubectl.ts'
 import { TestPlatform, writeProject } from '../support/platform.ts'
 import { Podman } from '../support/podman.ts'
@@ -42,7 +41,7 @@ beforeAll(async () => {
 afterAll(() => platform.remove())
 
 // What is written is compared in `export/manifests.test.ts` and read by kubectl below.
-furtherTest('a deploy.json becomes a pod that answers, and finishes what it has begun', async () => {
+test('a deploy.json becomes a pod that answers, and finishes what it has begun', async () => {
   const [out, images] = [join(platform.home, 'out'), join(platform.home, 'images.tar')]
   const options = ['--images', images, '--out', out, '--with-secrets']
   await platform.ok(['export', 'kubernetes', '--file', 'deploy.json', ...options], { cwd: folder })
