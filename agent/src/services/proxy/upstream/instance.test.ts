@@ -80,7 +80,7 @@ it('one that takes no connection is tried last for longer each time, until it an
     target.refused(now)
     return target.suspectUntil - now
   }
-  let now = performance.now()
+  let now = Math.round(performance.now())
   const waits: number[] = []
   for (let n = 0; n < 5; n += 1) {
     waits.push(refuse(now))
