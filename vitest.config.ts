@@ -163,7 +163,7 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 120_000,
           // Most of the time is waiting for processes and containers.
-          maxWorkers: 4,
+          maxWorkers: 3,
           isolate: false,
           sequence: { groupOrder: 1 },
         },
@@ -176,7 +176,7 @@ export default defineConfig({
           exclude: notHere,
           globalSetup: 'agent/test/support/global-setup.ts',
           hookTimeout: 120_000,
-          maxWorkers: 4,
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },
       },
