@@ -18,7 +18,7 @@ export const elasticBench: Bench = {
   name: 'elastic',
   title: 'Asleep and awake',
   method:
-    'First one call at a time, from sending it to the first byte of its answer. Before each, the function is awake, frozen or gone; `ryo-faas details` says so. Then more of them at once, and some hours of a trace.',
+    'First one call at a time, from sending it to the first byte of its answer. Before each, the function is awake, frozen or gone; `ryo-faas details` says so. What is gone starts anew here: there is no pool (see the section on cold starts). Then more of them at once, and some hours of a trace.',
   run: benchElastic,
 }
 
