@@ -46,6 +46,8 @@ export class TroubleMaker {
   readonly #scene: Scene
   version = 1
   instances = LEAST_INSTANCES
+  /** When each trouble began, also one that did not come to its end; by `performance.now()`. */
+  readonly begun: number[] = []
 
   constructor(scene: Scene) {
     this.#scene = scene
@@ -62,6 +64,7 @@ export class TroubleMaker {
     const isKill = kind.startsWith('kill')
     const [holdMs, deployAfterMs] = [random.between(...HOLD_MS), random.between(...DEPLOY_AFTER_MS)]
     const at = performance.now()
+    this.begun.push(at)
     say(`${kind}: ${name}`)
     if (isKill) await cluster.kill(victim)
     else await cluster.machines.plug(victim.machine, false)
@@ -127,18 +130,20 @@ export class TroubleMaker {
     })
   }
 
-  /** One instance more each time, until Swarm chooses the machine: it has the fewest. */
+  /** One instance more each time, until Swarm chooses the machine: it has the fewest. A start may fail there at first. */
   async #used({ machine, platform }: Member): Promise<void> {
-    const { cluster, random } = this.#scene
-    const isUsed = async () => {
-      const { deployments } = await cluster.details(random.pick(cluster.members))
-      return deployments.some(({ instances }) => instances.some(each => each.machine === machine.name))
-    }
+    const { cluster, random, say } = this.#scene
     this.instances = LEAST_INSTANCES
-    while (!(await isUsed())) {
-      this.instances += 1
-      await platform.ok(['scale', 'hello', String(this.instances)])
-    }
+    await this.#until(async () => {
+      // An agent that was deposed is just starting again.
+      const seen = await cluster.details(random.pick(cluster.members)).catch(() => undefined)
+      if (seen === undefined) return undefined
+      if (seen.deployments.some(({ instances }) => instances.some(each => each.machine === machine.name))) return true
+      const { code, stderr } = await platform.cli(['scale', 'hello', String(this.instances + 1)])
+      if (code === 0) this.instances += 1
+      else say(`  scale: ${stderr.trim().split('\n').slice(1).join(' ')}`)
+      return undefined
+    }, `${machine.name} is used`)
   }
 
   #until<T>(ask: () => Promise<T | undefined>, what: string): Promise<T> {

@@ -127,7 +127,7 @@ export async function runMachinesChaos(
         ...logFaults(sorted, fire.writers.happened),
         ...runFaults(sorted, seen()),
         ...scheduleFaults(ticks(), calm).map(fault => `schedule: ${fault}`),
-        ...syncFaults(fire.sync, fire.troubles),
+        ...syncFaults(fire.sync, fire.begun),
         ...(await divergingFaults(cluster, proxies, fire.version)),
         ...(fire.troubles.length === options.rounds
           ? []
@@ -142,6 +142,8 @@ export async function runMachinesChaos(
 
 interface Fire {
   troubles: Trouble[]
+  /** When each began. */
+  begun: readonly number[]
   version: number
   sync: SyncReport
   queued: Queued
@@ -197,7 +199,7 @@ async function underFire(
     over.abort()
   }
   const [sync, queued, writers] = await Promise.all([syncing, queueing, writing])
-  return { troubles, version: maker.version, sync, queued, writers }
+  return { troubles, begun: maker.begun, version: maker.version, sync, queued, writers }
 }
 
 function paddingOf(n: number): number {
@@ -217,11 +219,11 @@ function lostBy(trouble: Trouble, next: Trouble | undefined, { failures }: SyncR
 }
 
 /** Only what was in flight when a machine was lost may fail. */
-function syncFaults({ failures, mixedUp }: SyncReport, troubles: readonly Trouble[]): string[] {
+function syncFaults({ failures, mixedUp }: SyncReport, troubles: readonly number[]): string[] {
   const isInFlight = (failure: { at: number; ms: number }) =>
-    troubles.some(({ at }) => failure.at + failure.ms >= at && failure.at <= at + MOVED_MS)
+    troubles.some(at => failure.at + failure.ms >= at && failure.at <= at + MOVED_MS)
   const others = failures.filter(failure => !isInFlight(failure))
-  const begin = troubles[0]?.at ?? 0
+  const begin = troubles[0] ?? 0
   const byReason = new Map<string, typeof others>()
   for (const failure of others) byReason.set(failure.reason, [...(byReason.get(failure.reason) ?? []), failure])
   const when = ({ at }: { at: number }) => `${((at - begin) / 1_000).toFixed(1)} s`
