@@ -113,6 +113,8 @@ describe('several machines', () => {
     await manager.docker.getService(ID).update({ ...Spec, Labels, version: Version.Index })
     const successor = await stage.under.make()
     await successor.prepare(() => undefined)
+    // It leads.
+    successor.watch(() => undefined)
     await until(async () => {
       const [now] = (await manager.docker.listServices()) as unknown as SwarmService[]
       return now?.Spec.Labels[PORT_LABEL] === port || undefined
