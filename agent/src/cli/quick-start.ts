@@ -1,6 +1,6 @@
 /**
- * `ryo-faas startFaas` without loading what other command lines need. The agent begins a quarter of a second earlier, and
- * has the second core to itself and its parts: it is the one that looks at the flags.
+ * `ryo-faas startFaas` without loading what other command lines need. The agent begins
+ * earlier, and has the second core to itself and its parts: it is the one that looks at the flags.
  */
 import { existsSync } from 'node:fs'
 import {

@@ -63,6 +63,8 @@ export class SilenceWatch {
       for (const { socket } of given) socket.destroy(new Error('the machine of the instance does not respond'))
     }
     if (this.busy.size > 0 && this.timer === undefined) this.lookLater()
+    // What took its time is over.
+    if (this.busy.size === 0) this.lookMs = this.options.lookMs ?? LOOK_MS.first
   }
 
   private silentOnes(): UpstreamConnection[] {
