@@ -1,9 +1,10 @@
 /**
  * What a checkout needs beyond compiled files: the dashboard (`agent/dashboard`), bundled into `agent/dist/dashboard`, and
  * `agent/bundle`, from which the command line and the platform run; and the runtime, which needs no package: the one
- * that its schedules are made with is put into their file. Nothing is made again while all that it is made of is older.
+ * that its schedules are made with is put into their file, and all of it into the one that functions get. Nothing is
+ * made again while all that it is made of is older.
  */
-import { copyFile, cp, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises'
+import { copyFile, cp, mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
@@ -70,6 +71,12 @@ if ((await readFile(times, 'utf8')).includes("from 'croner'")) {
     logLevel: 'warning',
   })
 }
+
+const { runtimeFiles, WHOLE_FOLDER } = await import('../dist/languages/node/builder/runtime-module.js')
+const compiled = join(root, 'runtime/dist')
+const whole = join(compiled, WHOLE_FOLDER)
+await mkdir(whole, { recursive: true })
+for (const [name, text] of Object.entries(await runtimeFiles(compiled))) await writeFile(join(whole, name), text)
 
 const bundle = fileURLToPath(new URL('../bundle/', import.meta.url))
 await bundleAgent(bundle)

@@ -57,7 +57,9 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'ryo-faas-runtime-'))
   bundle = join(folder, 'bundle.mjs')
   await writeFile(join(folder, 'handler.ts'), HANDLER)
+  await writeFile(join(folder, 'prepare.ts'), "import { prepare } from '@ryo-faas/runtime/main'\nprepare()")
   const entry = `
+    import './prepare.ts'
     import { start } from '@ryo-faas/runtime/main'
     import * as module from './handler.ts'
     start({ name: 'Tried', style: 'node', takesContext: false, handler: module.Tried })`

@@ -1,10 +1,11 @@
 /**
- * Entry of a function's process: the generated entry file imports this module, then the user's, and calls `start`. The
- * only file of the runtime that knows its process: environment, signals and exit.
+ * Entry of a function's process: the generated entry file calls `prepare`, loads the user's module, and calls `start`.
+ * The only file of the runtime that knows its process: environment, signals and exit.
  *
- * 1. Output is stamped from the first import on, so that what the user's module prints while it loads is stamped too.
- * 2. A listening instance is ready: the user's module is loaded before `start` runs.
- * 3. After that only a signal ends the process: an uncaught error costs at most one invocation.
+ * 1. Loading it changes nothing: a process that waits for a function has it loaded already.
+ * 2. Output is stamped from `prepare` on, so that what the user's module prints while it loads is stamped too.
+ * 3. A listening instance is ready: the user's module is loaded before `start` runs.
+ * 4. After that only a signal ends the process: an uncaught error costs at most one invocation.
  */
 import { renameSync, writeFileSync } from 'node:fs'
 import { stampLogs } from './log-stamps.ts'
@@ -18,16 +19,20 @@ import { Tracing } from './telemetry/index.ts'
 import { handlersOf, type FunctionDefinition } from './serve/function-definition.ts'
 import { createFunctionServer } from './serve/function-server.ts'
 
-if (process.argv[1] !== undefined) mapStacks(process.argv[1])
-globalThis.fetch = tracedFetch
-traceClients()
-if (process.env[ENV.stampLogs] === '1') {
-  stampLogs(process.stdout, 'stdout')
-  stampLogs(process.stderr, 'stderr')
-}
-
 export { bridgeOpenTelemetry } from './spans/otel-bridge.ts'
+export { rehearse } from './serve/rehearse.ts'
 export type { FunctionDefinition }
+
+/** What the user's module is loaded into: its stacks, its output and its requests. Once. */
+export function prepare(): void {
+  if (process.argv[1] !== undefined) mapStacks(process.argv[1])
+  globalThis.fetch = tracedFetch
+  traceClients()
+  if (process.env[ENV.stampLogs] === '1') {
+    stampLogs(process.stdout, 'stdout')
+    stampLogs(process.stderr, 'stderr')
+  }
+}
 
 /** Serves the handler until SIGTERM or SIGINT; exits with 1 if that fails. */
 export async function start(definition: FunctionDefinition): Promise<void> {

@@ -39,6 +39,7 @@ test('frames of what is not there stay as they are', () => {
 
 test('frames of the platform and of Node are told from those of the user', () => {
   expect(isForeignFrame({ line: '    at run (file:///x/app/exported_Hello.mjs:2607:14)' })).toBe(true)
+  expect(isForeignFrame({ line: '    at run (/x/app/ryo-faas-runtime.cjs:2:140)' })).toBe(true)
   expect(isForeignFrame({ line: '    at Server.emit (node:events:524:28)' })).toBe(true)
   expect(isForeignFrame({ line: '    at hello (/x/app/src/hello.ts:1:2)' })).toBe(false)
   expect(isForeignFrame({ line: 'look at node:events:1:1' })).toBe(false)

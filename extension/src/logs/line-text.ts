@@ -11,7 +11,7 @@ const OWN_LEVEL = /^(DEBUG|INFO|WARN|ERROR) +(\[.*)$/
 const LEVELS: Record<string, string> = { DEBUG: '[debug]', INFO: '[info]', WARN: '[warning]', ERROR: '[error]' }
 
 /** Frames of the platform and of Node: no help in finding a mistake. The command line does show them. */
-const FOREIGN_FRAME = /^\s+at .*(?:\/exported_[^/\s]+\.mjs:|\(?node:[\w/]+:)\d+:\d+\)?$/
+const FOREIGN_FRAME = /^\s+at .*(?:\/exported_[^/\s]+\.mjs:|\/\.?ryo-faas-runtime\.cjs:|\(?node:[\w/]+:)\d+:\d+\)?$/
 
 export function isForeignFrame({ line }: Pick<LogLine, 'line'>): boolean {
   return FOREIGN_FRAME.test(line)

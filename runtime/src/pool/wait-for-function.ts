@@ -1,22 +1,24 @@
 /**
- * Entry of a process that waits for a function, with what every function loads already loaded. It blocks, without
- * using the processor, on a file that ends when everything was handed over: the one named by its argument (a FIFO) or
- * its standard input. Then it runs the function once, as if it had been started with it.
+ * Entry of a process that waits for a function, with what every function loads already loaded and used once. It blocks,
+ * without using the processor, on a file that ends when everything was handed over: a FIFO or its standard input. Then
+ * it runs the function once, as if it had been started with it.
  *
- * It imports nothing of ours: it is copied to where it runs. It is an ES module like our entries, so that
- * `require.main` and `process.mainModule` are as undefined in the function as they would be without it.
+ *   node wait-for-function.js <runtime> [<FIFO>]
+ *
+ * The runtime is one file of its own (`ryo-faas-runtime.cjs`), which a bundle requires. A bundle that has the very same
+ * one gets the one that is loaded here. It imports nothing else of ours: it is copied to where it runs. It is an ES
+ * module like our entries, so that `require.main` and `process.mainModule` are as undefined in the function as they
+ * would be without it.
  */
-import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
-import { createServer } from 'node:http'
-import { connect, isIPv6, type AddressInfo } from 'node:net'
+import { existsSync, readFileSync, realpathSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { HandOver } from '../protocol/hand-over.ts'
 
 // Loaded as modules too: making one of a part of Node takes as long as loading it.
 await Promise.all([
   import('node:async_hooks'),
-  import('node:crypto'),
   import('node:diagnostics_channel'),
   import('node:fs'),
   import('node:http'),
@@ -28,35 +30,28 @@ await Promise.all([
   import('node:url'),
   import('node:util'),
 ])
-await Promise.all([serveOnce(), readOnce()]).catch(() => undefined)
+const [, , runtime, pipe] = process.argv as [string, string, string, string?]
+const require = createRequire(import.meta.url)
+await (require(runtime) as typeof import('../main.ts')).rehearse().catch(() => undefined)
+// Its file may be gone when a function is handed over.
+let loaded: { code: Buffer; module: NodeJS.Module | undefined } | undefined = {
+  code: readFileSync(runtime),
+  module: require.cache[require.resolve(runtime)],
+}
 
-const text = readFileSync(process.argv[2] ?? 0, 'utf8')
+const text = readFileSync(pipe ?? 0, 'utf8')
 // Who would hand over is gone.
 if (text === '') process.exit(0)
 const { entry, cwd, env } = JSON.parse(text) as HandOver
 process.argv.splice(1, Infinity, entry)
 Object.assign(process.env, env)
 if (cwd !== undefined) process.chdir(cwd)
+giveRuntime(join(dirname(entry), 'ryo-faas-runtime.cjs'))
+loaded = undefined
 await import(pathToFileURL(entry).href)
 
-/** What Node compiles when it is first called, it compiles before the function is there. On loopback, once, and closed. */
-async function serveOnce(): Promise<void> {
-  const server = createServer((request, response) => request.resume().on('end', () => response.end('ready')))
-  try {
-    await once(server.listen(0, '127.0.0.1'), 'listening')
-    const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
-    socket.end('POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nConnection: close\r\n\r\n1')
-    await once(socket.resume(), 'close')
-  } finally {
-    server.closeAllConnections()
-    server.close()
-  }
-}
-
-async function readOnce(): Promise<void> {
-  const request = new Request('http://localhost/', { method: 'POST', headers: { accept: '*/*' }, body: '1' })
-  await new Response(await request.text(), { headers: { 'content-type': 'text/plain' } }).text()
-  // V8 compiles an expression that is used twice.
-  for (const address of ['127.0.0.1', '127.0.0.1', '::1']) isIPv6(address)
-  performance.now()
+/** @param file the function's own runtime; bundles of earlier releases contain it */
+function giveRuntime(file: string): void {
+  if (loaded === undefined || !existsSync(file) || !readFileSync(file).equals(loaded.code)) return
+  require.cache[realpathSync(file)] = loaded.module
 }

@@ -4,12 +4,12 @@
  * Invariants: 1. A connection that has not shown the key runs nothing and learns nothing, not even which instance this
  * is. 2. It is shown once, in the first request of a connection: later ones cost a look-up. 3. Handlers do not see it.
  */
-import { timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { HEADERS } from '../protocol/index.ts'
 import { hideHeaders } from './hide-headers.ts'
 import { answerJson } from './platform-answer.ts'
+import { isSameSecret } from './same-secret.ts'
 
 const FORBIDDEN = 403
 const NAMES = [HEADERS.instanceKey]
@@ -24,14 +24,13 @@ export interface ConnectionGuard {
 /** @param key undefined: everybody is answered */
 export function connectionGuard(key: string | undefined): ConnectionGuard {
   if (key === undefined) return { admits: () => true, hasAdmitted: () => true }
-  const wanted = Buffer.from(key)
   const admitted = new WeakSet<Duplex>()
   const hasAdmitted = (connection: Duplex) => admitted.has(connection)
   const admits: ConnectionGuard['admits'] = (request, response) => {
     const given = request.headers[HEADERS.instanceKey]
     if (given !== undefined) {
       hideHeaders(request, NAMES)
-      if (typeof given === 'string' && isSame(Buffer.from(given), wanted)) admitted.add(request.socket)
+      if (typeof given === 'string' && isSameSecret(given, key)) admitted.add(request.socket)
     }
     if (hasAdmitted(request.socket)) return true
     response.shouldKeepAlive = false
@@ -40,9 +39,4 @@ export function connectionGuard(key: string | undefined): ConnectionGuard {
     return false
   }
   return { admits, hasAdmitted }
-}
-
-/** In constant time. */
-function isSame(given: Buffer, wanted: Buffer): boolean {
-  return given.length === wanted.length && timingSafeEqual(given, wanted)
 }

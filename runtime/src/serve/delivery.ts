@@ -6,10 +6,10 @@
  * Invariants: 1. A request without the token is neither a call nor an event, and nobody's. 2. Handlers do not see the
  * token, nor a call id without it. 3. An instance without a token trusts no request.
  */
-import { timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { HEADERS } from '../protocol/index.ts'
 import { hideHeaders } from './hide-headers.ts'
+import { isSameSecret } from './same-secret.ts'
 
 const TOKEN = [HEADERS.delivery]
 const CLAIMS = [HEADERS.delivery, HEADERS.callId, HEADERS.callAttempt, HEADERS.caller]
@@ -18,15 +18,10 @@ const CLAIMS = [HEADERS.delivery, HEADERS.callId, HEADERS.callAttempt, HEADERS.c
 export function isDelivered(request: IncomingMessage, token: string | undefined): boolean {
   const { headers } = request
   const given = headers[HEADERS.delivery]
-  if (typeof given === 'string' && token !== undefined && isEqual(given, token)) {
+  if (typeof given === 'string' && token !== undefined && isSameSecret(given, token)) {
     hideHeaders(request, TOKEN)
     return true
   }
   if (CLAIMS.some(name => headers[name] !== undefined)) hideHeaders(request, CLAIMS)
   return false
-}
-
-function isEqual(given: string, expected: string): boolean {
-  const [a, b] = [Buffer.from(given), Buffer.from(expected)]
-  return a.length === b.length && timingSafeEqual(a, b)
 }

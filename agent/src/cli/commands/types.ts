@@ -27,13 +27,14 @@ interface RuntimePackage {
 }
 
 /**
- * What editors, `tsc` and tests need of the package: no maps, and nothing that points to its sources.
+ * What editors, `tsc` and tests need of the package: no maps, nothing that points to its sources, and not what only
+ * functions get.
  * @returns where it is
  * @throws RyoFaasError INVALID_OPTION if it cannot be written there
  */
 export async function copyRuntime(project: string, { runtimeDir }: Pick<Context, 'runtimeDir'>): Promise<string> {
   const path = join(project, RUNTIME)
-  const isNeeded = (source: string) => !/\.(map|tsbuildinfo)$/.test(source)
+  const isNeeded = (source: string) => !/(?:\.(?:map|tsbuildinfo)|[\\/]dist[\\/]whole)$/.test(source)
   try {
     await rm(path, { recursive: true, force: true })
     await cp(join(runtimeDir, 'dist'), join(path, 'dist'), { recursive: true, filter: isNeeded })

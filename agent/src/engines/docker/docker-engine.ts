@@ -31,7 +31,7 @@ import { DockerPool, removeStrays, type DockerPoolOptions } from './docker-pool.
 import { EngineWatch } from './engine-watch.ts'
 import { FunctionContainers } from './function-containers.ts'
 import { closeLinkLocal, joiningLabel, leave, planJoining } from './joined-networks.ts'
-import { PIPE_FILE, PoolFolders, WAITER_FILE } from './pool-folders.ts'
+import { PIPE_FILE, PoolFolders, WAITER_FILES } from './pool-folders.ts'
 import { ProjectNetwork, type Egress } from './project-network.ts'
 
 /** Docker needs no longer from the creation of a container to its start. */
@@ -301,7 +301,8 @@ export class DockerEngine implements Engine {
       this.#sharedBy(this.#network),
       writeCertificates(this.#options.home, of.certificates),
     ])
-    const command = ['node', ...of.flags, `${APP_FOLDER}/${WAITER_FILE}`, `${APP_FOLDER}/${PIPE_FILE}`]
+    const files = [WAITER_FILES.waiter, WAITER_FILES.runtime, PIPE_FILE].map(name => `${APP_FOLDER}/${name}`)
+    const command = ['node', ...of.flags, ...files]
     const codeDir = this.#folders.codeFolder(poolId)
     const secretsDir = this.#folders.secretsFolder(poolId)
     return containerOptions(

@@ -8,7 +8,6 @@
 import type Docker from 'dockerode'
 import type { ContainerCreateOptions } from 'dockerode'
 import { rm, type FileHandle } from 'node:fs/promises'
-import { join } from 'node:path'
 import { RyoFaasError } from '../../contract/index.ts'
 import { nullIfMissing, removeContainer, translateDockerError } from '../../docker/index.ts'
 import type { HandOver } from '@ryo-faas/runtime/protocol'
@@ -17,11 +16,12 @@ import type { BuiltPackage, Instance, InstanceAddress, InstanceSpec } from '../e
 import { openFifo, writeFifo } from '../pool/fifo.ts'
 import { placePackage } from '../pool/place-package.ts'
 import { classesOf, classOf, type PoolClass, type PoolWish } from '../pool/pool-class.ts'
+import type { PoolSize } from '../pool/pool-size.ts'
 import { WarmPool } from '../pool/warm-pool.ts'
 import { writeSecrets } from '../secret-files.ts'
 import { APP_FOLDER } from './container-spec.ts'
 import type { FunctionContainers } from './function-containers.ts'
-import { WAITER_FILE, type PoolFolders } from './pool-folders.ts'
+import type { PoolFolders } from './pool-folders.ts'
 
 /** A busy machine may boot Node slowly. */
 const BOOT_MS = 10_000
@@ -36,15 +36,11 @@ interface Waiting {
   limits: InstanceSpec['limits']
 }
 
-export interface DockerPoolOptions {
+export interface DockerPoolOptions extends PoolSize {
   docker: Docker
   project: string
   containers: FunctionContainers
   folders: PoolFolders
-  /** How many wait of each kind. */
-  size: number
-  /** Module that waits (`@ryo-faas/runtime`, `pool/`). */
-  waiter: string
   /** Egress of the platform, where a function's own would need another network. */
   egress: 'internet' | 'none'
   /** The container of such a spec, with folders for its code and secrets. */
@@ -117,9 +113,9 @@ export class DockerPool implements Pool {
   }
 
   async #begin(of: PoolClass, signal: AbortSignal): Promise<Waiting> {
-    const { docker, folders, waiter, containerOptions, addressOf } = this.#options
+    const { docker, folders, containerOptions, addressOf } = this.#options
     await (this.#swept ??= removeStrays(this.#options))
-    const poolId = await folders.make(waiter)
+    const poolId = await folders.make(this.#options)
     const limits = { ...LIMITS, memoryMb: of.memoryMb }
     let created: Docker.Container | undefined
     try {
@@ -160,7 +156,7 @@ export class DockerPool implements Pool {
         placePackage(built.dir, folders.codeFolder(poolId)),
         writeSecrets(folders.secretsFolder(poolId), spec.secrets),
         this.#limit(waiting, spec),
-        rm(join(folders.codeFolder(poolId), WAITER_FILE)),
+        folders.removeWaiter(poolId),
       ])
       // Both ends are open. From here on it is that instance, whatever happens to us.
       await rm(folders.pipe(poolId))

@@ -13,6 +13,7 @@ import { z } from 'zod'
 import { readIfPresent, writeAtomically } from '../../host/index.ts'
 import { makeFifo } from '../pool/fifo.ts'
 import { makeFolder } from '../pool/place-package.ts'
+import type { PoolSize } from '../pool/pool-size.ts'
 
 /** Which instance a container is. */
 export interface Identity {
@@ -31,7 +32,7 @@ const Record = z.object({
 })
 
 /** In the code folder, until the instance has them. */
-export const WAITER_FILE = '.ryo-faas-wait.mjs'
+export const WAITER_FILES = { waiter: '.ryo-faas-wait.mjs', runtime: '.ryo-faas-runtime.cjs' }
 export const PIPE_FILE = '.ryo-faas-hand-over'
 
 export class PoolFolders {
@@ -56,13 +57,22 @@ export class PoolFolders {
   }
 
   /** Folders for a container that waits, with what it runs. @returns its id in the pool */
-  async make(waiter: string): Promise<string> {
+  async make(files: Pick<PoolSize, keyof typeof WAITER_FILES>): Promise<string> {
     const poolId = randomBytes(5).toString('hex')
     await mkdir(join(this.#folder, poolId), { recursive: true, mode: 0o700 })
     await Promise.all([this.codeFolder(poolId), this.secretsFolder(poolId)].map(makeFolder))
-    const file = join(this.codeFolder(poolId), WAITER_FILE)
-    await Promise.all([copyFile(waiter, file).then(() => chmod(file, 0o644)), makeFifo(this.pipe(poolId))])
+    const copy = async (what: keyof typeof WAITER_FILES) => {
+      const file = join(this.codeFolder(poolId), WAITER_FILES[what])
+      await copyFile(files[what], file)
+      await chmod(file, 0o644)
+    }
+    await Promise.all([copy('waiter'), copy('runtime'), makeFifo(this.pipe(poolId))])
     return poolId
+  }
+
+  /** What it ran while it waited. */
+  async removeWaiter(poolId: string): Promise<void> {
+    await Promise.all(Object.values(WAITER_FILES).map(name => rm(join(this.codeFolder(poolId), name))))
   }
 
   /** The instance that a container has become. */

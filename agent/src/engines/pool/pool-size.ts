@@ -6,10 +6,17 @@ export interface PoolSize {
   size: number
   /** Module of the runtime. */
   waiter: string
+  /** File that it loads: all of the runtime. */
+  runtime: string
 }
 
 /** `undefined`: none. */
 export function poolSizeOf({ pool = 0, runtimeDir }: Pick<EngineContext, 'pool' | 'runtimeDir'>): PoolSize | undefined {
   if (pool === 0 || runtimeDir === undefined) return undefined
-  return { size: pool, waiter: join(runtimeDir, 'dist', 'pool', 'wait-for-function.js') }
+  const compiled = join(runtimeDir, 'dist')
+  return {
+    size: pool,
+    waiter: join(compiled, 'pool', 'wait-for-function.js'),
+    runtime: join(compiled, 'whole', 'ryo-faas-runtime.cjs'),
+  }
 }

@@ -11,7 +11,7 @@ test('what waits for a function runs on the Node that the function asks for', as
   await writeFile(waiter, 'process.stdin.resume()')
   const asked: string[] = []
   const pool = new ProcessPool({
-    ...{ home, waiter, size: 1, baseEnv: {} },
+    ...{ home, waiter, runtime: '', size: 1, baseEnv: {} },
     nodePathOf: async base => {
       asked.push(base)
       return process.execPath

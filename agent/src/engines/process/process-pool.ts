@@ -77,7 +77,7 @@ export class ProcessPool implements Pool {
   }
 
   async #begin({ base, flags, certificates }: PoolClass): Promise<WaitingProcess> {
-    const { home, nodePathOf, baseEnv, waiter } = this.#options
+    const { home, nodePathOf, baseEnv, waiter, runtime } = this.#options
     // Output of processes that ended with an earlier agent.
     await (this.#cleared ??= rm(this.#folder, { recursive: true, force: true }))
     await mkdir(this.#folder, { recursive: true, mode: 0o700 })
@@ -85,7 +85,7 @@ export class ProcessPool implements Pool {
     const authorities = await writeCertificates(home, certificates)
     const process = await spawnDetached({
       command: await nodePathOf(base),
-      args: [...flags, waiter],
+      args: [...flags, waiter, runtime],
       cwd: this.#folder,
       env: { ...baseEnv, ...(authorities !== undefined && { NODE_EXTRA_CA_CERTS: authorities }) },
       logFile,

@@ -2,7 +2,6 @@
  * A call as a batch of SQS with one record, and what the handler says of it. A failed record fails the call, which is
  * tried again as every asynchronous call is.
  */
-import { hash } from 'node:crypto'
 import type { Received } from './lambda-http.ts'
 
 export function queueEvent({ body, context, name }: Received): object {
@@ -22,7 +21,7 @@ export function queueEvent({ body, context, name }: Received): object {
           ApproximateFirstReceiveTimestamp: now,
         },
         messageAttributes: {},
-        md5OfBody: hash('md5', text),
+        md5OfBody: process.getBuiltinModule('node:crypto').hash('md5', text),
         eventSource: 'aws:sqs',
         eventSourceARN: `arn:aws:sqs:local:000000000000:${name}`,
         awsRegion: 'local',

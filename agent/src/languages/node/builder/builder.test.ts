@@ -15,21 +15,24 @@ describe('a bundle', () => {
     expect(await answerOf(dir, { style: 'node' })).toBe('Hello from /')
   })
 
-  it('holds the adapter that the function needs, and no other', async () => {
-    const { dir } = folder({
-      'hello.ts': `export default { fetch: (r: Request) => new Response('Hi ' + r.method) }
-        export const hello = () => new Response()`,
-    })
-    const { module } = await write(dir, { style: 'dialect', exportName: 'default', adapter: { name: 'fetchObject' } })
-    await using running = await runFunction(module)
+  it('requires the runtime from beside it, with the adapter that the function needs', async () => {
+    const { dir } = folder({ 'hello.ts': `export default { fetch: (r: Request) => new Response('Hi ' + r.method) }` })
+    const written = await write(dir, { style: 'dialect', exportName: 'default', adapter: { name: 'fetchObject' } })
+    await using running = await runFunction(written.module)
     expect(await running.get()).toBe('Hi GET')
-    const plain = (await write(dir)).module
-    const holds = (path: string) =>
-      ['passThroughOnException', 'ApproximateReceiveCount'].map(text => readFileSync(path, 'utf8').includes(text))
-    expect([holds(module), holds(plain)]).toEqual([
-      [true, false],
-      [false, false],
-    ])
+    const holds = (path: string) => readFileSync(path, 'utf8').includes('passThroughOnException')
+    expect([holds(written.module), holds(join(written.dir, 'ryo-faas-runtime.cjs'))]).toEqual([false, true])
+  })
+
+  it('has one runtime, also for code that requires it', async () => {
+    const { dir } = folder({
+      'hello.ts': `import { context } from '@ryo-faas/runtime'
+        import { name } from './name.cjs'
+        export const hello = () => new Response(context().name + ' ' + name())`,
+      'name.cjs': `const { context } = require('@ryo-faas/runtime')
+        exports.name = () => context().name`,
+    })
+    expect(await answerOf(dir)).toBe('hello hello')
   })
 
   it('calls what its dialect sets up before the module is loaded, and imports packages for its adapter', async () => {

@@ -28,7 +28,7 @@ import { NativeNotes, nodeBase, type NativeSurroundings } from './native-notes.t
 import type { InstalledPackages } from './installed-packages.ts'
 import { PackageInstaller } from './package-install.ts'
 import { outsideFiles } from './outside-files.ts'
-import { bundleRuntime } from './runtime-module.ts'
+import { runtimeModule, type RuntimeModule } from './runtime-module.ts'
 import { filesOfPackage } from './unbundled-files.ts'
 import { unfoundReads } from './unfound-reads.ts'
 import type { Compile } from './user-settings.ts'
@@ -57,7 +57,7 @@ export class Builder {
   readonly #digests = new Digests()
   readonly #nativeNotes: NativeNotes
   readonly #sessions = new Map<string, EsbuildSession>()
-  #runtime: Promise<string> | undefined
+  #runtime: Promise<RuntimeModule> | undefined
 
   constructor(options: BuilderOptions) {
     this.#options = options
@@ -94,21 +94,19 @@ export class Builder {
     const { packageDir, rootDir, files, node } = request
     const base = node === undefined ? undefined : nodeBase(node)
     const installed = await untilAborted(this.#installer.install(packageDir, rootDir), request.name, signal)
-    this.#runtime ??= bundleRuntime(this.#options.runtimeDir)
+    this.#runtime ??= runtimeModule(this.#options.runtimeDir)
     const runtime = await this.#runtime
     const [bundled, own, globbed] = await Promise.all([
-      this.#session(request, runtime).build(installed, signal),
+      this.#session(request, runtime.names).build(installed, signal),
       packageFiles(packageDir),
       globbedFiles(packageDir, files),
     ])
-    const taken = await takenFiles(request, bundled, [...own.files.filter(isReadAtRunTime), ...globbed.files])
     const name = entryName(request.name)
     const entry = `${name}.mjs`
-    const written = new Map([
-      [entry, bundled.code],
-      [`${entry}.map`, bundled.map],
-    ])
-    const facts = { ...bundleFacts(bundled, taken), ...(node !== undefined && { runsOn: `Node ${node}` }) }
+    const written = new Map([[entry, bundled.code], [`${entry}.map`, bundled.map], ...runtime.files])
+    const found = await takenFiles(request, bundled, [...own.files.filter(isReadAtRunTime), ...globbed.files])
+    const taken = found.filter(({ path }) => !written.has(path))
+    const facts = { ...bundleFacts(bundled, { taken, written }), ...(node !== undefined && { runsOn: `Node ${node}` }) }
     const packages = [...facts.bundled, ...facts.unbundled].map(({ name }) => name)
     return {
       hash: await this.#hash({ entry, base }, written, taken),
@@ -149,7 +147,7 @@ export class Builder {
   }
 
   /** The function's session, now the most recently used; the least recently used is closed. */
-  #session(request: BundleRequest, runtime: string): EsbuildSession {
+  #session(request: BundleRequest, runtime: readonly string[]): EsbuildSession {
     const { name, rootDir, packageDir, filePath, unbundled } = request
     const key = JSON.stringify([name, rootDir, packageDir, filePath, unbundled, entrySource(request, '.')])
     const session =
@@ -165,7 +163,7 @@ export class Builder {
   }
 }
 
-/** Sorted, each path once; the bundle's own names take precedence. */
+/** Sorted, each path once. */
 async function takenFiles(request: BundleRequest, bundled: Bundled, files: TakenFile[]): Promise<TakenFile[]> {
   const byPath = new Map<string, TakenFile>()
   const referenced = await Promise.all([...bundled.references].map(path => referencedFile(request.packageDir, path)))
@@ -179,9 +177,6 @@ async function takenFiles(request: BundleRequest, bundled: Bundled, files: Taken
     if (other !== undefined && other.source !== file.source) throw twoAtOnePlace(file, other)
     byPath.set(file.path, file)
   }
-  const entry = `${entryName(request.name)}.mjs`
-  byPath.delete(entry)
-  byPath.delete(`${entry}.map`)
   return [...byPath.values()].sort((a, b) => (a.path < b.path ? -1 : 1))
 }
 

@@ -4,8 +4,15 @@ import type { Bundled } from './esbuild-session.ts'
 import { readManifest } from './node-packages.ts'
 import type { TakenFile } from '../../building/index.ts'
 
-/** @param taken everything in the app besides the bundle and its map */
-export function bundleFacts(bundled: Bundled, taken: readonly TakenFile[]): BundleFacts {
+/** What the app consists of. */
+interface AppFiles {
+  /** By path: the bundle, its map and the runtime. */
+  written: ReadonlyMap<string, string>
+  /** All others. */
+  taken: readonly TakenFile[]
+}
+
+export function bundleFacts(bundled: Bundled, { written, taken }: AppFiles): BundleFacts {
   const sizes = new Map(bundled.outside.map(({ at }) => [at, 0]))
   const files = { count: 0, bytes: 0 }
   for (const { path, size } of taken) {
@@ -18,10 +25,10 @@ export function bundleFacts(bundled: Bundled, taken: readonly TakenFile[]): Bund
       files.bytes += size
     }
   }
-  const bundleBytes = Buffer.byteLength(bundled.code)
+  const writtenBytes = [...written.values()].reduce((sum, text) => sum + Buffer.byteLength(text), 0)
   const takenBytes = taken.reduce((sum, { size }) => sum + size, 0)
   return {
-    bundleBytes,
+    bundleBytes: Buffer.byteLength(bundled.code),
     bundled: [...bundled.bundled]
       .map(([folder, { name, bytes }]) => ({ name, ...versionIn(folder), bytes }))
       .sort((a, b) => b.bytes - a.bytes || (a.name < b.name ? -1 : 1)),
@@ -34,7 +41,7 @@ export function bundleFacts(bundled: Bundled, taken: readonly TakenFile[]): Bund
       ...(neededBy !== undefined && { neededBy }),
     })),
     files,
-    totalBytes: bundleBytes + Buffer.byteLength(bundled.map) + takenBytes,
+    totalBytes: writtenBytes + takenBytes,
   }
 }
 

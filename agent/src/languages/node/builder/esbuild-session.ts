@@ -61,7 +61,8 @@ type Found = Pick<Bundled, 'addons' | 'references' | 'placed' | 'absent' | 'read
 
 export class EsbuildSession {
   readonly #request: BundleRequest
-  readonly #runtime: string
+  /** What the runtime exports. */
+  readonly #runtime: readonly string[]
   readonly #settings: UserSettings
   #context: BuildContext | undefined
   #found: Found
@@ -70,7 +71,7 @@ export class EsbuildSession {
   readonly #absent = new Set<string>()
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(request: BundleRequest, { runtime, compile }: { runtime: string; compile: Compile }) {
+  constructor(request: BundleRequest, { runtime, compile }: { runtime: readonly string[]; compile: Compile }) {
     this.#settings = new UserSettings(compile)
     this.#request = request
     this.#runtime = runtime

@@ -58,6 +58,8 @@ describe('a package of the same workspace', () => {
         'exported_hello.mjs',
         'exported_hello.mjs.map',
         'package.json',
+        'ryo-faas-metrics.cjs',
+        'ryo-faas-runtime.cjs',
         'shared/package.json',
         'shared/src/template.txt',
       ],
@@ -73,7 +75,13 @@ describe('a package of the same workspace', () => {
   it('brings nothing if its code does not ask where it is', async () => {
     const made = workspace({ 'packages/shared/src/index.ts': `export const text = () => 'text'` })
     const { files } = await answerOf(await bundle(made, 'packages/app'))
-    expect(files).toEqual(['exported_hello.mjs', 'exported_hello.mjs.map', 'package.json'])
+    expect(files).toEqual([
+      'exported_hello.mjs',
+      'exported_hello.mjs.map',
+      'package.json',
+      'ryo-faas-metrics.cjs',
+      'ryo-faas-runtime.cjs',
+    ])
   })
 
   it('fails the build if one of its files would replace one of the function', async () => {

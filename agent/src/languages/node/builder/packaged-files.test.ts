@@ -41,6 +41,8 @@ describe('files', () => {
       'exported_hello.mjs',
       'exported_hello.mjs.map',
       'package.json',
+      'ryo-faas-metrics.cjs',
+      'ryo-faas-runtime.cjs',
       'tool.sh',
       'views/page.html',
     ])
@@ -125,7 +127,12 @@ describe('files', () => {
     const bundled = await bundle(dir)
     await bundled.write(out.path('1'))
     await bundled.write(out.path('1'))
-    expect(filesIn(out.path('1/app'))).toEqual(['exported_hello.mjs', 'exported_hello.mjs.map'])
+    expect(filesIn(out.path('1/app'))).toEqual([
+      'exported_hello.mjs',
+      'exported_hello.mjs.map',
+      'ryo-faas-metrics.cjs',
+      'ryo-faas-runtime.cjs',
+    ])
     expect(readdirSync(out.dir)).toEqual(['1'])
   })
 })
