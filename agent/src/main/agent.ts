@@ -34,6 +34,7 @@ if (isAdopting && flags !== undefined) {
 const ahead = isAdopting
   ? undefined
   : Ahead.start(home, { options: JSON.parse(options ?? '{}'), flags, environment: process.env })
+await ahead?.spawned()
 const { runAgent } = await import('./agent-process.ts')
 await runAgent({ home, options, flags, lock, ahead })
 

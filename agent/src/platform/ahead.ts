@@ -48,6 +48,11 @@ export class Ahead {
     return ahead
   }
 
+  /** Resolves when they boot. Before that, loading code would hold them up: it blocks the event loop. */
+  async spawned(): Promise<void> {
+    await Promise.all(this.#processes.values())
+  }
+
   /** The process of a part, once; `undefined` if it has none that waits. */
   async take(name: string): Promise<DetachedProcess | undefined> {
     const found = await this.#processes.get(name)

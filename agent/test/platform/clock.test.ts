@@ -1,4 +1,5 @@
 /** A platform whose schedules follow a clock of tests. */
+import { once } from 'node:events'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { ChildProcess } from 'node:child_process'
@@ -26,7 +27,13 @@ beforeAll(async () => {
   proxyUrl = (await until(async () => platform.details('ticks').then(platform.view.bind(platform), () => undefined)))
     .proxyUrl
 })
-afterAll(() => platform.remove())
+afterAll(async () => {
+  if (dev.exitCode === null && dev.signalCode === null) {
+    dev.kill('SIGKILL')
+    await once(dev, 'exit')
+  }
+  await platform.remove()
+})
 
 const ticks = async () => (await (await fetch(`${proxyUrl}/functions/ticks`)).json()) as string[]
 
