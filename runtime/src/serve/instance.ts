@@ -2,7 +2,7 @@
 import { logError } from '../log-error.ts'
 import type { FunctionLog } from '../context.ts'
 import type { InstanceOptions } from '../options.ts'
-import type { Tracing } from '../telemetry/index.ts'
+import { monotonicNow, type Tracing } from '../telemetry/index.ts'
 import type { Patience } from './drain.ts'
 
 export interface Instance {
@@ -32,7 +32,7 @@ export interface Outlet {
 }
 
 export const systemClock: Clock = {
-  now: () => performance.now(),
+  now: monotonicNow,
   after: (ms, run) => {
     const timer = setTimeout(run, ms)
     return () => clearTimeout(timer)

@@ -4,7 +4,7 @@
  */
 import type { RunningInvocation } from '../context.ts'
 import { FUNCTIONS_PREFIX } from '../protocol/index.ts'
-import { formatTraceParent, preciseNow, type Attributes, type TraceContext } from '../telemetry/index.ts'
+import { formatTraceParent, monotonicNow, preciseNow, type Attributes, type TraceContext } from '../telemetry/index.ts'
 
 /** Undefined if the bridge to OpenTelemetry's API is not in use: see `otel-bridge.ts`. */
 export const active: { context: (() => TraceContext | undefined) | undefined; baggage: (() => string) | undefined } = {
@@ -24,7 +24,7 @@ export class ClientSpan {
   readonly #invocation: RunningInvocation
   readonly #parent: TraceContext
   readonly #context: TraceContext
-  readonly #startedAt = performance.now()
+  readonly #startedAt = monotonicNow()
 
   private constructor(invocation: RunningInvocation) {
     this.#invocation = invocation
@@ -50,7 +50,7 @@ export class ClientSpan {
   /** @param request called only if the span is recorded */
   end(outcome: Outcome, request: () => { method: string; url: string }): void {
     const { tracing } = this.#invocation.span
-    const durationMs = performance.now() - this.#startedAt
+    const durationMs = monotonicNow() - this.#startedAt
     const isError = 'error' in outcome || outcome.status >= 500
     if (!tracing.isWorth(this.#context, { isError, durationMs })) return
     const endTime = preciseNow()

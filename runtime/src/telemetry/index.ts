@@ -1,5 +1,6 @@
 /** Telemetry shared by all parts of the platform: trace contexts, spans without an SDK, the exporter. */
 export { IdSource, isRequestId } from './ids.ts'
+export { monotonicNow } from './monotonic-now.ts'
 export { encodeSpans } from './otlp-json.ts'
 export { SpanExporter, type ExporterFigures, type ExporterOptions } from './exporter.ts'
 export { Sampler, type SamplerOptions } from './sampler.ts'

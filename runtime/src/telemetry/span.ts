@@ -1,4 +1,5 @@
 /** A span until it is sent: plain data, so that it costs the hot path one object. */
+import { monotonicNow } from './monotonic-now.ts'
 import type { TraceContext } from './trace-context.ts'
 
 export type AttributeValue = string | number | boolean | readonly string[]
@@ -48,7 +49,7 @@ const TOLERANCE_MS = 20
  * sleeps, so it is adjusted to the wall clock whenever the two differ.
  */
 export function preciseNow(): number {
-  const monotonic = performance.now()
+  const monotonic = monotonicNow()
   const wall = Date.now()
   if (Math.abs(wall - monotonic - wallMinusMonotonic) > TOLERANCE_MS) wallMinusMonotonic = wall - monotonic
   return wallMinusMonotonic + monotonic

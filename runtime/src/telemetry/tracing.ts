@@ -7,6 +7,7 @@
  */
 import { SpanExporter, type ExporterFigures } from './exporter.ts'
 import { IdSource } from './ids.ts'
+import { monotonicNow } from './monotonic-now.ts'
 import { Sampler } from './sampler.ts'
 import type { Attributes, Span } from './span.ts'
 import { isSampled, RANDOM, SAMPLED, type TraceContext } from './trace-context.ts'
@@ -70,7 +71,7 @@ export class Tracing {
     if (parent !== undefined) {
       return { traceId: parent.traceId, spanId, flags: parent.flags, traceState: parent.traceState }
     }
-    const isRecorded = this.sampler?.decide(performance.now()) ?? false
+    const isRecorded = this.sampler?.decide(monotonicNow()) ?? false
     return { traceId: traceId ?? this.ids.traceId(), spanId, flags: isRecorded ? RANDOM | SAMPLED : RANDOM }
   }
 
@@ -78,7 +79,7 @@ export class Tracing {
   isWorth(context: TraceContext, { isError, durationMs }: { isError: boolean; durationMs: number }): boolean {
     if (this.exceptions === undefined) return false
     if (isSampled(context)) return true
-    return (isError || durationMs >= this.slowMs) && this.exceptions.decide(performance.now())
+    return (isError || durationMs >= this.slowMs) && this.exceptions.decide(monotonicNow())
   }
 
   record(span: Span): void {
