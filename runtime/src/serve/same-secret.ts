@@ -1,13 +1,10 @@
 /**
- * Compares secrets in a time that depends only on the length of the wanted one: every byte is looked at, whatever those
- * before it are.
+ * Compares secrets in constant time.
  *
- * By hand, because the platform shows its token with every call, and `node:crypto` for `timingSafeEqual` would be 1 MiB of
- * memory in each function that was ever called, and 2 ms of its first call.
+ * `node:crypto` is loaded by the first comparison: it takes 1.25 MiB of memory, which a function that only strangers call
+ * over HTTP does without. The platform shows its token with what it dispatches, and with calls of those whom it knows.
  */
 export function isSameSecret(given: string, wanted: string): boolean {
   const [a, b] = [Buffer.from(given), Buffer.from(wanted)]
-  let difference = a.length ^ b.length
-  for (let index = 0; index < b.length; index += 1) difference |= (a[index] ?? 0) ^ b[index]!
-  return difference === 0
+  return a.length === b.length && process.getBuiltinModule('node:crypto').timingSafeEqual(a, b)
 }
