@@ -5,7 +5,7 @@ import { Agent, fetch } from 'undici'
 import { writeProject, type TestPlatform } from '../../agent/test/support/platform.ts'
 import { median, quantile } from '../support/figures.ts'
 import { startPlatform } from '../support/platform.ts'
-import { memoryInBackground } from '../support/processes.ts'
+import { anonymousBytes } from '../support/processes.ts'
 import { until } from '../support/programs.ts'
 import { figure, times, type Goal, type Report } from '../support/report.ts'
 import type { Stage } from '../support/stage.ts'
@@ -23,7 +23,8 @@ const SEED = 2021
 /** The one is the default of deploy.json. */
 const KEEP_MS = { 'as by default': 900_000, 'kept for an hour': 3_600_000 } as const
 const IDLE_MS = 60_000
-const SAMPLE_MS = 1_000
+/** Looking at a hundred processes every second would hold up calls itself. */
+const SAMPLE_MS = 5_000
 const NEAR_MS = 50
 /** Before the first call that counts: the proxy and the client are in use, as on any day. */
 const WARM_UP = { calls: 500, everyMs: 10 }
@@ -171,7 +172,7 @@ async function send(stage: Stage, platform: TestPlatform, arrivals: readonly Arr
   return tookMs
 }
 
-/** @returns by variant, the memory of its instances that no other process shares, in byte seconds */
+/** @returns by variant, the memory of its instances that is no page of a file, in byte milliseconds */
 async function sampleMemory(platform: TestPlatform, signal: AbortSignal): Promise<number[]> {
   const client = await platform.client()
   const sums = VARIANTS.map(() => 0)
@@ -183,15 +184,9 @@ async function sampleMemory(platform: TestPlatform, signal: AbortSignal): Promis
     for (const { type, name, deployment = '' } of resources) {
       const pid = Number(/\bpid (\d+)/.exec(name)?.[1])
       if (type !== 'instance' || Number.isNaN(pid) || deployment === USED_BEFORE) continue
-      sums[Number(deployment[1])]! += (await ownBytes(pid)) * (now - last)
+      sums[Number(deployment[1])]! += anonymousBytes(pid) * (now - last)
     }
     last = now
   }
   return sums
-}
-
-/** It may have ended meanwhile. */
-async function ownBytes(pid: number): Promise<number> {
-  const memory = await memoryInBackground(pid).catch(() => undefined)
-  return memory?.ownBytes ?? 0
 }

@@ -1,6 +1,6 @@
 /** What Linux reports about a running process in /proc. */
 import { readdirSync, readFileSync } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 
 /** USER_HZ; 100 on every Linux that matters here. */
 const TICK_US = 10_000
@@ -44,9 +44,13 @@ export function memoryOf(pid: number): Memory {
   return parseMemory(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))
 }
 
-/** For who measures time meanwhile: the kernel walks through all pages, which takes milliseconds. */
-export async function memoryInBackground(pid: number): Promise<Memory> {
-  return parseMemory(await readFile(`/proc/${pid}/smaps_rollup`, 'utf8'))
+/** Of one process, which may have ended: its memory that is no page of a file. Cheap: the kernel keeps count of it. */
+export function anonymousBytes(pid: number): number {
+  try {
+    return statusBytes(pid, 'RssAnon') || 0
+  } catch {
+    return 0
+  }
 }
 
 function parseMemory(rollup: string): Memory {

@@ -40,7 +40,7 @@ export async function start(definition: FunctionDefinition): Promise<void> {
     if (definition.style !== 'dialect' && typeof definition.handler !== 'function')
       throw new TypeError(`${definition.name} is not an exported function`)
     const options = instanceOptions(definition.name, process.env)
-    const instance = { options, tracing: tracingOf(options) }
+    const instance = { options, tracing: tracingOf(options), ownsProcess: true }
     const { handlers, stop } = await handlersOf(definition, instance)
     const server = createFunctionServer(handlers, instance)
     const port = await server.listen()

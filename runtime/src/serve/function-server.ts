@@ -22,7 +22,7 @@ import { introduce } from './introduction.ts'
 import { Invocation, requestIdOf, type Exchange } from './invocation.ts'
 import { runNodeHandler } from './node-style.ts'
 import { answerJson, answerPlatformError, type PlatformAnswer } from './platform-answer.ts'
-import { settleMemory } from './settle-memory.ts'
+import { IdleMemory, settleMemory } from './settle-memory.ts'
 import { runTrigger } from './trigger.ts'
 import { runWebHandler } from './web-style.ts'
 
@@ -51,7 +51,12 @@ export function createFunctionServer(handlers: HandlerSet, self: Instance): Func
   const inflight = new Inflight()
   const counts = new InvocationCounts()
   const renderMetrics = metricsPage({ name, counts, inflight: () => inflight.size })
-  const owner = { ...self, counts, begun: 0, release: (invocation: Invocation) => inflight.delete(invocation) }
+  const memory = self.ownsProcess === true ? new IdleMemory(() => inflight.size === 0) : undefined
+  const release = (invocation: Invocation) => {
+    inflight.delete(invocation)
+    memory?.used()
+  }
+  const owner = { ...self, counts, begun: 0, release }
   const guard = connectionGuard(options.instanceKey)
   let draining: Promise<void> | undefined
 
@@ -139,7 +144,7 @@ export function createFunctionServer(handlers: HandlerSet, self: Instance): Func
   async function answerRest(response: ServerResponse): Promise<void> {
     if (inflight.size === 0) await self.tracing.flush()
     // Without it, it rests all the same.
-    if (inflight.size === 0) await settleMemory().catch(() => undefined)
+    if (inflight.size === 0) await settleMemory('frozen').catch(() => undefined)
     if (inflight.size === 0 && !draining) response.writeHead(204).end()
     else answerJson(response, 409, { inflight: inflight.size })
   }

@@ -13,6 +13,8 @@ export interface Instance {
   /** Sends requests to other functions and to the store; default: over the network. */
   readonly send?: typeof fetch
   readonly patience?: Patience
+  /** Nothing else runs in this process, whose memory may be settled. */
+  readonly ownsProcess?: boolean
 }
 
 /** The time of deadlines. */

@@ -19,6 +19,7 @@ import type { Instances } from '../instances.ts'
 import type { RoutePublisher } from '../route-publisher.ts'
 import { traced } from '../traced.ts'
 import { Load, wantedInstances, type LoadFigures } from './load.ts'
+import { Looks } from './looks.ts'
 import { isElastic, scaleOfRecord } from './scale-of.ts'
 import type { Sleep } from './sleep.ts'
 
@@ -77,7 +78,7 @@ export class Scaler {
   readonly #loads = new Map<string, Load>()
   /** Proxies and dispatchers that are heard. */
   readonly #heard = new Set<string>()
-  readonly #timers = new Map<string, { at: number; timer: NodeJS.Timeout }>()
+  readonly #looks: Looks
   /** Instances on their way. */
   #starting = 0
   /** Routes that wait for their turn to grow. */
@@ -88,7 +89,9 @@ export class Scaler {
 
   constructor(options: ScalerOptions) {
     this.#options = options
-    options.fleet.listen(route => this.#arm(route))
+    const { queue, log } = options
+    this.#looks = new Looks({ queue, log, dueInMs: route => this.#dueInMs(route), look: route => this.#lookAt(route) })
+    options.fleet.listen(route => this.#looks.arm(route))
   }
 
   start(): void {
@@ -107,21 +110,19 @@ export class Scaler {
 
   close(): void {
     this.#abort.abort()
-    for (const { timer } of this.#timers.values()) clearTimeout(timer)
-    this.#timers.clear()
+    this.#looks.close()
   }
 
   /** What runs is now wanted by something else than calls, so it sleeps no earlier than after another idle time. */
   touch(route: string): void {
     this.#load(route).touch(performance.now())
-    this.#arm(route)
+    this.#looks.arm(route)
   }
 
   forget(route: string): void {
     this.#loads.delete(route)
     this.#calmUntil.delete(route)
-    clearTimeout(this.#timers.get(route)?.timer)
-    this.#timers.delete(route)
+    this.#looks.forget(route)
   }
 
   /** Puts all to sleep that are idle, at once. The caller holds the queue. */
@@ -303,29 +304,10 @@ export class Scaler {
     onChange(name)
   }
 
-  /** Looks again when the next thing is due for this route. */
-  #arm(route: string): void {
-    if (this.#abort.signal.aborted) return
-    const record = this.#options.state.deployment(route)
-    const due = record && this.#dueInMs(record)
-    if (due === undefined) return
-    const at = performance.now() + due
-    const armed = this.#timers.get(route)
-    if (armed !== undefined && armed.at <= at) return
-    clearTimeout(armed?.timer)
-    const timer = setTimeout(() => {
-      this.#timers.delete(route)
-      void this.#options.queue
-        .run(route, () => this.#lookAt(route))
-        .catch((error: unknown) => this.#options.log.warn({ route, err: error as Error }, 'scaling failed'))
-        .finally(() => this.#arm(route))
-    }, due)
-    this.#timers.set(route, { at, timer: timer.unref() })
-  }
-
-  #dueInMs(record: DeploymentRecord): number | undefined {
-    const { fleet, sleep } = this.#options
-    const { route } = record
+  #dueInMs(route: string): number | undefined {
+    const { state, fleet, sleep } = this.#options
+    const record = state.deployment(route)
+    if (record === undefined) return undefined
     const scale = scaleOfRecord(record)
     const now = performance.now()
     const waits: number[] = []

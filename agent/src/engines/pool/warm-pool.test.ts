@@ -50,9 +50,17 @@ test('who asks in vain does not keep it from beginning any', async () => {
   expect.unreachable('none began')
 })
 
+test('one at a time boots', async () => {
+  pool.open([of(256)])
+  await vi.advanceTimersByTimeAsync(400)
+  expect(begun).toHaveLength(1)
+  await vi.advanceTimersByTimeAsync(200)
+  expect(begun).toHaveLength(2)
+})
+
 test('some are kept of each class that was wanted lately; those of the oldest go', async () => {
   pool.open([of(128), of(256), of(512)])
-  await vi.advanceTimersByTimeAsync(1000)
+  await vi.advanceTimersByTimeAsync(2000)
   expect(begun).toEqual([512, 512, 256, 256, 128, 128])
   expect(pool.take(of(1024))).toBeUndefined()
   await vi.advanceTimersByTimeAsync(1000)
@@ -69,7 +77,7 @@ test('after a failure it waits longer and longer, and says why there is none', a
   expect(pool.failure).toBe('no room')
   await vi.advanceTimersByTimeAsync(1100)
   expect([failures, begun]).toEqual([0, []])
-  await vi.advanceTimersByTimeAsync(2100)
+  await vi.advanceTimersByTimeAsync(2400)
   expect([pool.failure, begun]).toEqual([undefined, [256, 256]])
 })
 

@@ -3,7 +3,8 @@
  *
  * 1. Each is handed out once, and never comes back.
  * 2. `size` are kept of each class that was wanted lately, for at most MOST_CLASSES of them.
- * 3. They are begun one at a time, and when nobody has taken one for QUIET_MS: who takes one is busy deploying.
+ * 3. One is begun each PACE_MS, and when nobody has taken one for QUIET_MS: who takes one is busy deploying, and a process
+ *    that boots has a processor to itself for half of that time.
  * 4. After `close` nothing is begun any more, and what was being begun is discarded.
  */
 import { backoffMs } from '../../host/index.ts'
@@ -11,6 +12,7 @@ import { keyOf, type PoolClass } from './pool-class.ts'
 
 const MOST_CLASSES = 3
 const QUIET_MS = 250
+const PACE_MS = 250
 const AGAIN = { firstMs: 1_000, mostMs: 60_000 }
 
 /** How an engine begins a waiting instance, and gets rid of one. */
@@ -107,22 +109,21 @@ export class WarmPool<Waiter> {
   async #fill(): Promise<void> {
     await this.#dropSurplus()
     const { signal } = this.#closing
-    for (;;) {
-      const shelf = [...this.#shelves.values()].findLast(({ waiting }) => waiting.length < this.#size)
-      if (shelf === undefined || signal.aborted) return
-      const restMs = this.#takenAt + QUIET_MS - performance.now()
-      if (restMs > 0) return this.#fillAgain(restMs)
-      try {
-        const waiter = await this.#waiters.begin(shelf.of, signal)
-        this.#failures = 0
-        this.#failure = undefined
-        if (signal.aborted) await this.#waiters.discard(waiter)
-        else shelf.waiting.push(waiter)
-      } catch (error) {
-        if (signal.aborted) return
-        this.#failure = (error as Error).message
-        return this.#fillAgain(backoffMs(AGAIN, (this.#failures += 1)))
-      }
+    const shelf = [...this.#shelves.values()].findLast(({ waiting }) => waiting.length < this.#size)
+    if (shelf === undefined || signal.aborted) return
+    const restMs = this.#takenAt + QUIET_MS - performance.now()
+    if (restMs > 0) return this.#fillAgain(restMs)
+    try {
+      const waiter = await this.#waiters.begin(shelf.of, signal)
+      this.#failures = 0
+      this.#failure = undefined
+      if (signal.aborted) return await this.#waiters.discard(waiter)
+      shelf.waiting.push(waiter)
+      this.#fillAgain(PACE_MS)
+    } catch (error) {
+      if (signal.aborted) return
+      this.#failure = (error as Error).message
+      this.#fillAgain(backoffMs(AGAIN, (this.#failures += 1)))
     }
   }
 
