@@ -72,7 +72,8 @@ if ((await readFile(times, 'utf8')).includes("from 'croner'")) {
   })
 }
 
-const { runtimeFiles, WHOLE_FOLDER } = await import('../dist/languages/node/builder/runtime-module.js')
+const { runtimeFiles } = await import('../dist/languages/node/builder/runtime-module.js')
+const { WHOLE_FOLDER } = await import('../../runtime/dist/protocol/index.js')
 const compiled = join(root, 'runtime/dist')
 const whole = join(compiled, WHOLE_FOLDER)
 await mkdir(whole, { recursive: true })

@@ -29,13 +29,13 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }))
 
 /** @returns what the function prints */
-async function handedOver(name: string, runtime?: string): Promise<string[]> {
+async function handedOver(name: string, runtime?: string, preloaded = loaded): Promise<string[]> {
   const dir = join(folder, name)
   const entry = join(dir, 'main.mjs')
   await mkdir(dir)
   await writeFile(entry, ENTRY)
   if (runtime !== undefined) await writeFile(join(dir, 'ryo-faas-runtime.cjs'), runtime)
-  const child = spawn(process.execPath, [waiter, loaded], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [waiter, preloaded], { stdio: ['pipe', 'pipe', 'inherit'] })
   child.stdin.end(JSON.stringify({ entry, cwd: dir, env: { WORD: 'handed over' } }))
   return (await text(child.stdout)).trimEnd().split('\n')
 }
@@ -50,6 +50,11 @@ test('one with another runtime, or with its runtime in the bundle, does not', as
   const other = await handedOver('other', `${RUNTIME} // of another release`)
   expect(other.at(-1)).toBe(join(folder, 'other', 'ryo-faas-runtime.cjs'))
   expect((await handedOver('none')).at(-1)).toBe('none')
+})
+
+test('where the runtime cannot be loaded ahead, the function loads its own', async () => {
+  const printed = await handedOver('alone', RUNTIME, join(folder, 'missing.cjs'))
+  expect(printed.at(-1)).toBe(join(folder, 'alone', 'ryo-faas-runtime.cjs'))
 })
 
 test('who hands over nothing gets nothing run', async () => {

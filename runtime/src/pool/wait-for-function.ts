@@ -32,12 +32,7 @@ await Promise.all([
 ])
 const [, , runtime, pipe] = process.argv as [string, string, string, string?]
 const require = createRequire(import.meta.url)
-await (require(runtime) as typeof import('../main.ts')).rehearse().catch(() => undefined)
-// Its file may be gone when a function is handed over.
-let loaded: { code: Buffer; module: NodeJS.Module | undefined } | undefined = {
-  code: readFileSync(runtime),
-  module: require.cache[require.resolve(runtime)],
-}
+let loaded = await loadRuntime()
 
 const text = readFileSync(pipe ?? 0, 'utf8')
 // Who would hand over is gone.
@@ -49,6 +44,16 @@ if (cwd !== undefined) process.chdir(cwd)
 giveRuntime(join(dirname(entry), 'ryo-faas-runtime.cjs'))
 loaded = undefined
 await import(pathToFileURL(entry).href)
+
+/** With its text: the file may be gone when a function is handed over. Without it, the function loads its own. */
+async function loadRuntime(): Promise<{ code: Buffer; module: NodeJS.Module | undefined } | undefined> {
+  try {
+    await (require(runtime) as typeof import('../main.ts')).rehearse().catch(() => undefined)
+    return { code: readFileSync(runtime), module: require.cache[require.resolve(runtime)] }
+  } catch {
+    return undefined
+  }
+}
 
 /** @param file the function's own runtime; bundles of earlier releases contain it */
 function giveRuntime(file: string): void {

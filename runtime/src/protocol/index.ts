@@ -21,7 +21,7 @@ export {
 export { CONFIG_FILES, DEPLOY_FILE, PACKAGE_FIELD, PACKAGE_FILE } from './deploy-files.ts'
 export { ENV } from './env.ts'
 export { findPath } from './find-path.ts'
-export type { HandOver } from './hand-over.ts'
+export { RUNTIME_FILE, WHOLE_FOLDER, type HandOver } from './hand-over.ts'
 export { CONNECTION_HEADERS, HEADERS, PLAIN_PROTOCOL, RUNTIME_PROTOCOL } from './headers.ts'
 export {
   ASYNC_FUNCTIONS_PREFIX,

@@ -22,7 +22,7 @@ import { introduce } from './introduction.ts'
 import { Invocation, requestIdOf, type Exchange } from './invocation.ts'
 import { runNodeHandler } from './node-style.ts'
 import { answerJson, answerPlatformError, type PlatformAnswer } from './platform-answer.ts'
-import { IdleMemory, settleMemory } from './settle-memory.ts'
+import { IdleMemory } from './settle-memory.ts'
 import { runTrigger } from './trigger.ts'
 import { runWebHandler } from './web-style.ts'
 
@@ -51,10 +51,10 @@ export function createFunctionServer(handlers: HandlerSet, self: Instance): Func
   const inflight = new Inflight()
   const counts = new InvocationCounts()
   const renderMetrics = metricsPage({ name, counts, inflight: () => inflight.size })
-  const memory = self.ownsProcess === true ? new IdleMemory(() => inflight.size === 0) : undefined
+  const memory = new IdleMemory(() => inflight.size === 0)
   const release = (invocation: Invocation) => {
     inflight.delete(invocation)
-    memory?.used()
+    if (self.ownsProcess === true) memory.used()
   }
   const owner = { ...self, counts, begun: 0, release }
   const guard = connectionGuard(options.instanceKey)
@@ -143,8 +143,7 @@ export function createFunctionServer(handlers: HandlerSet, self: Instance): Func
   /** What keeps it awake is counted again at the end: a call may have come meanwhile. */
   async function answerRest(response: ServerResponse): Promise<void> {
     if (inflight.size === 0) await self.tracing.flush()
-    // Without it, it rests all the same.
-    if (inflight.size === 0) await settleMemory('frozen').catch(() => undefined)
+    if (inflight.size === 0) await memory.settle()
     if (inflight.size === 0 && !draining) response.writeHead(204).end()
     else answerJson(response, 409, { inflight: inflight.size })
   }

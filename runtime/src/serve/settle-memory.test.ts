@@ -2,14 +2,22 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { IdleMemory } from './settle-memory.ts'
 
 let settled: number
+let reasons: string[]
 let running: number
+let isLarge: boolean
 let memory: IdleMemory
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'hrtime'] })
   settled = running = 0
+  reasons = []
+  isLarge = false
   memory = new IdleMemory(
     () => running === 0,
-    async () => void settled++,
+    async reason => {
+      settled++
+      reasons.push(reason)
+      return reason === 'frozen' || !isLarge
+    },
   )
 })
 afterEach(() => void vi.useRealTimers())
@@ -58,4 +66,21 @@ test('a failure leaves it for the next time', async () => {
   failing.used()
   await vi.advanceTimersByTimeAsync(61_000)
   expect(settled).toBe(2)
+})
+
+test('before it is frozen it is settled, unless it was and nothing has run since; a thaw finds nothing to do', async () => {
+  memory.used()
+  await memory.settle()
+  await memory.settle()
+  expect(reasons).toEqual(['frozen'])
+  await vi.advanceTimersByTimeAsync(600_000)
+  memory.used()
+  await vi.advanceTimersByTimeAsync(1_000)
+  await memory.settle()
+  expect(reasons).toEqual(['frozen', 'idle'])
+  isLarge = true
+  memory.used()
+  await vi.advanceTimersByTimeAsync(60_000)
+  await memory.settle()
+  expect(reasons).toEqual(['frozen', 'idle', 'idle', 'frozen'])
 })

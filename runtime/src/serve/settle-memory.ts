@@ -19,24 +19,35 @@ const TAKES_OPTIONS = Number(process.versions.v8.split('.', 1)[0]) >= 12
 
 type Collect = (options?: typeof THOROUGHLY) => void
 
-/** Settles it when nothing has run for a while, which costs a call next to nothing. */
+type Reason = keyof typeof LARGEST_HEAP_BYTES
+
+/** Of one process, in which calls run. Invariant: nothing is left to do when it thaws, because a call waits then. */
 export class IdleMemory {
   readonly #isIdle: () => boolean
-  readonly #settle: () => Promise<void>
+  readonly #settle: (reason: Reason) => Promise<boolean>
   #timer: NodeJS.Timeout | undefined
   #wasUsed = false
+  #isSettled = false
   #settledAt = -Infinity
 
   /** @param isIdle whether nothing runs */
-  constructor(isIdle: () => boolean, settle: () => Promise<void> = () => settleMemory('idle')) {
+  constructor(isIdle: () => boolean, settle = settleMemory) {
     this.#isIdle = isIdle
     this.#settle = settle
   }
 
-  /** Something has run. */
+  /** Something has run: it is settled when nothing has for a while. Costs a call next to nothing. */
   used(): void {
     this.#wasUsed = true
+    this.#isSettled = false
     if (this.#timer === undefined) this.#lookIn(Math.max(IDLE_MS, this.#settledAt + APART_MS - monotonicNow()))
+  }
+
+  /** Before the process is frozen; resolves once what came meanwhile has been read. */
+  async settle(): Promise<void> {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    if (!this.#isSettled) await this.#settleFor('frozen')
   }
 
   #lookIn(ms: number): void {
@@ -48,22 +59,28 @@ export class IdleMemory {
     this.#timer = undefined
     // The end of what runs now says so again.
     if (!this.#isIdle()) return
-    if (this.#wasUsed) return this.#lookIn(IDLE_MS)
+    if (this.#wasUsed) this.#lookIn(IDLE_MS)
+    else await this.#settleFor('idle')
+  }
+
+  async #settleFor(reason: Reason): Promise<void> {
     this.#settledAt = monotonicNow()
-    // Without it, it is idle all the same.
-    await this.#settle().catch(() => undefined)
+    this.#isSettled = true
+    // A call that ends meanwhile has said otherwise. Without it, it is idle all the same.
+    if (!(await this.#settle(reason).catch(() => false))) this.#isSettled = false
   }
 }
 
-/** Blocks the event loop meanwhile; resolves once what came in the meantime has been read. */
-export async function settleMemory(reason: keyof typeof LARGEST_HEAP_BYTES): Promise<void> {
+/** Blocks the event loop meanwhile, and gives it a turn afterwards. @returns whether it did, or the heap is too large */
+async function settleMemory(reason: Reason): Promise<boolean> {
   // Here, because loading it takes 1.5 ms, and an instance that starts has somebody waiting.
   const v8 = await import('node:v8')
-  if (v8.getHeapStatistics().total_heap_size > LARGEST_HEAP_BYTES[reason]) return
+  if (v8.getHeapStatistics().total_heap_size > LARGEST_HEAP_BYTES[reason]) return false
   const collect = collector(v8)
   if (TAKES_OPTIONS) collect(THOROUGHLY)
   else collect()
   await turn()
+  return true
 }
 
 /** From a context of its own: the flag as an argument of Node would put `gc` among the globals of the function. */

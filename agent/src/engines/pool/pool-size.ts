@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { RUNTIME_FILE, WHOLE_FOLDER } from '@ryo-faas/runtime/protocol'
 import type { EngineContext } from '../engine-type.ts'
 
 /** How many instances wait, and what they run until they are handed a function. */
@@ -17,6 +18,6 @@ export function poolSizeOf({ pool = 0, runtimeDir }: Pick<EngineContext, 'pool' 
   return {
     size: pool,
     waiter: join(compiled, 'pool', 'wait-for-function.js'),
-    runtime: join(compiled, 'whole', 'ryo-faas-runtime.cjs'),
+    runtime: join(compiled, WHOLE_FOLDER, RUNTIME_FILE),
   }
 }

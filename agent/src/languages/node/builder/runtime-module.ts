@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
+import { RUNTIME_FILE, WHOLE_FOLDER } from '@ryo-faas/runtime/protocol'
 import { build, type BuildOptions, type Plugin } from 'esbuild'
 import { httpPlugin } from './http-plugin.ts'
 import { plainPaths } from './plain-paths.ts'
@@ -15,12 +16,8 @@ const DOORS = /^@ryo-faas\/runtime(\/main|\/protocol|\/dialects)?$/
 /** Before the name of a function of the runtime that is called before the next import of the entry is loaded. */
 export const SETUP_DOOR = '@ryo-faas/runtime/setup/'
 const SETUP = 'ryo-faas-setup'
-/** Name of the file in the app of a function. */
-const RUNTIME_FILE = 'ryo-faas-runtime.cjs'
-/** What the runtime loads when it is asked for its metrics, beside it. */
+/** What the runtime loads when it is asked for its metrics, beside it; made when the package is built, like the runtime. */
 const METRICS_FILE = 'ryo-faas-metrics.cjs'
-/** Of the compiled package: where all of these are made when that is built. Sources have none. */
-export const WHOLE_FOLDER = 'whole'
 const NAMES_FILE = 'names.json'
 
 export interface RuntimeModule {
