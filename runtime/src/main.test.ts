@@ -18,6 +18,8 @@ import { context } from '@ryo-faas/runtime'
 interface Order { id: number }
 
 console.log('module loaded')
+let waste: WeakRef<Uint8Array> | undefined
+const collected = new FinalizationRegistry<string>(what => console.log(what))
 
 export function Tried(request: IncomingMessage, response: ServerResponse) {
   switch (request.url) {
@@ -36,6 +38,12 @@ export function Tried(request: IncomingMessage, response: ServerResponse) {
       return void get({ host: '127.0.0.1', port, path: '/asked' }, answer => void answer.pipe(response))
     case '/asked':
       return void response.end(request.headers.traceparent)
+    case '/waste':
+      waste = new WeakRef(new Uint8Array(1_000_000))
+      collected.register(waste.deref()!, 'waste is collected')
+      return void response.end()
+    case '/wasted':
+      return void response.end(JSON.stringify({ isGone: waste?.deref() === undefined, hasGc: 'gc' in globalThis }))
     case '/hang':
       return
     case '/print':
@@ -122,6 +130,16 @@ test('a request by node:http propagates the trace', async () => {
   const trace = `00-${'1'.repeat(32)}`
   const answer = await send(instance.port, { path: '/ask', headers: { traceparent: `${trace}-${'2'.repeat(16)}-01` } })
   expect(answer.body).toContain(trace)
+})
+
+test('memory that nothing refers to is given back before it is frozen, and when nothing has run for a while', async () => {
+  await using instance = await started()
+  await send(instance.port, { path: '/waste' })
+  expect((await send(instance.port, { method: 'POST', path: '/.ryo-faas/rest' })).status).toBe(204)
+  expect(JSON.parse((await send(instance.port, { path: '/wasted' })).body)).toEqual({ isGone: true, hasGc: false })
+  await using idle = await started()
+  await send(idle.port, { path: '/waste' })
+  await until(() => idle.output.stdout.includes('waste is collected'))
 })
 
 test('the first scrape loads prom-client', async () => {

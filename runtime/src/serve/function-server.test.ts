@@ -6,8 +6,6 @@ import { deferred } from '../testing/deferred.ts'
 import { send, serveNode, serveWeb } from '../testing/serve-handler.ts'
 import { until } from '../testing/until.ts'
 
-const WASTE_BYTES = 1_000_000
-
 const errors = vi.spyOn(console, 'error')
 beforeEach(() => void errors.mockImplementation(() => {}))
 afterEach(() => void errors.mockReset())
@@ -44,20 +42,6 @@ test('it may rest when nothing runs, which includes what was left for after the 
   expect(await rest()).toBe(409)
   later.resolve()
   await until(async () => (await rest()) === 204)
-})
-
-test('an instance that may rest has given back what nothing refers to', async () => {
-  // Not what the process has in all: other threads run other tests.
-  let waste!: WeakRef<Uint8Array>
-  await using served = await serveWeb(() => {
-    waste = new WeakRef(new Uint8Array(WASTE_BYTES))
-    return new Response()
-  })
-  await send(served.port)
-  expect(waste.deref()?.length).toBe(WASTE_BYTES)
-  expect((await send(served.port, { method: 'POST', path: '/.ryo-faas/rest' })).status).toBe(204)
-  await until(() => waste.deref() === undefined)
-  expect('gc' in globalThis).toBe(false)
 })
 
 test('other paths of the platform never reach the handler', async () => {

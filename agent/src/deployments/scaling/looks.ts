@@ -1,10 +1,13 @@
 /**
  * Looks at each function when something is due there: an instance has been idle, or has slept, for as long as it may.
  *
- * Invariants: 1. One function at a time: to put one to sleep costs some 20 ms of a processor, which calls to others may
- * need. 2. None waits for what else goes on at another, such as a deploy.
+ * Invariant: one function at a time, because to put one to sleep costs some 20 ms of a processor, which calls to others
+ * may need. But none waits longer than PATIENCE_MS for another, where a deploy may go on, or nobody answers.
  */
 import { KeyedQueue } from '../../host/index.ts'
+
+/** To freeze a function takes less, to remove a container as long. */
+const PATIENCE_MS = 250
 
 export interface LooksOptions {
   /** By route: what is done to a deployment. */
@@ -53,16 +56,12 @@ export class Looks {
 
   /** Resolves when it is the turn of another. */
   async #take(route: string): Promise<void> {
-    const { queue } = this.#options
+    const { queue, look, log } = this.#options
     this.#timers.delete(route)
-    const hasLooked = await queue.runIfFree(route, () => this.#look(route))
-    if (hasLooked) this.arm(route)
-    else void queue.run(route, () => this.#look(route)).finally(() => this.arm(route))
-  }
-
-  async #look(route: string): Promise<true> {
-    const { look, log } = this.#options
-    await look(route).catch((error: unknown) => log.warn({ route, err: error as Error }, 'scaling failed'))
-    return true
+    const looked = queue
+      .run(route, () => look(route))
+      .catch((error: unknown) => log.warn({ route, err: error as Error }, 'scaling failed'))
+      .finally(() => this.arm(route))
+    await Promise.race([looked, new Promise(resolve => setTimeout(resolve, PATIENCE_MS).unref())])
   }
 }
