@@ -90,8 +90,6 @@ export const refresh = defineCommand({
   needsTrust: false,
   run: async ({ link, functions, calls, store }: Needs<'link' | 'functions' | 'calls' | 'store'>) => {
     await link.refresh()
-    functions.refresh()
-    calls.refresh()
-    store.refresh()
+    for (const tree of [functions, calls, store]) tree.redraw()
   },
 })

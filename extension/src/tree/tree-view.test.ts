@@ -17,6 +17,8 @@ let told: (string[] | 'all')[]
 let view: { visible: boolean; collapse(row: Row): void }
 let tree: Tree
 let isSilent: boolean
+/** What the source waits for before it answers. */
+let pause: Promise<void> | undefined
 
 beforeEach(() => {
   nodes = [{ id: 'group', label: 'HTTP', children: [functionNode('a'), functionNode('b')] }]
@@ -40,12 +42,14 @@ beforeEach(() => {
     },
   }).api
   isSilent = false
+  pause = undefined
   tree = new Tree(editor, {
     id: 'x',
     silent: 'The store does not respond',
     retryMs: 5,
     nodes: async () => {
       if (isSilent) throw new Error('timed out')
+      await pause
       return nodes.map(node => ({ ...node }))
     },
   })
@@ -76,6 +80,26 @@ test('a row that changes stays the same row, and it alone is drawn again', async
   expect(await refreshed()).toEqual([['a']])
   expect(await shown()).toEqual([expect.anything(), a, b])
   expect([a!.node.description, a!.subject]).toEqual(['v1 · 1 call', { kind: 'deployment', name: 'a' }])
+})
+
+test('a row stays the same one when the editor asks while an update is under way', async () => {
+  let goOn!: () => void
+  pause = new Promise(resolve => (goOn = resolve))
+  tree.refresh()
+  pause = undefined
+  const [group, a] = await shown()
+  goOn()
+  await new Promise(resolve => setImmediate(resolve))
+  expect(told).toEqual([])
+  expect(await shown()).toEqual([group, a, expect.anything()])
+  expect((await shown())[0]).toBe(group)
+})
+
+test('what has not changed is drawn again if somebody asks for that', async () => {
+  await shown()
+  told.length = 0
+  tree.redraw()
+  expect(told).toEqual(['all'])
 })
 
 test('what has not changed is not drawn again', async () => {

@@ -107,6 +107,11 @@ export class Tree implements vscode.TreeDataProvider<Row> {
     if (!this.#isUpdating) void this.#update()
   }
 
+  /** Somebody asks for it: also what the editor believes to know. */
+  redraw(): void {
+    this.#changed.fire(undefined)
+  }
+
   async getChildren(row?: Row): Promise<Row[]> {
     if (row) return row.unfold().catch((error: unknown) => [new Row(this.#silentNode(row.node.id, error), row)])
     const nodes = await this.#nodes()
@@ -189,8 +194,10 @@ export class Tree implements vscode.TreeDataProvider<Row> {
     while (this.#isOutdated) {
       this.#isOutdated = false
       const changed: Row[] = []
+      const nodes = await this.#nodes()
+      // Not earlier: the editor may have asked meanwhile, and knows those rows.
       const before = this.#roots
-      this.#roots = reconciled(await this.#nodes(), { known: before, parent: undefined, changed })
+      this.#roots = reconciled(nodes, { known: before, parent: undefined, changed })
       for (const row of this.#roots) await row.reload(changed).catch(() => changed.push(row)) // Shown when it is asked for.
       if (!areTheSame(before, this.#roots)) this.#changed.fire(undefined)
       else if (changed.length > 0) this.#changed.fire(changed)

@@ -263,10 +263,9 @@ test('a dead call is tried again, when what it failed of is mended', async () =>
   await window.openSection('Calls')
   await window.row('Dead').waitFor()
   const dead = window.row(/job.*1 attempt/)
-  // The editor's tree may miss a row that comes while it unfolds the group: folded and unfolded, it asks again. One click
-  // at a time, because two are a double click when the machine is busy.
+  // The editor's tree may miss a row that comes while it unfolds the group.
   const isShown = () => dead.waitFor({ timeout: 10_000 }).then(() => true, () => false) // prettier-ignore
-  while (!(await isShown())) await window.row('Dead').click()
+  while (!(await isShown())) await window.command('ryo-faas: Refresh')
   await takePicture(window.page, '31-dead-call')
   await window.command('ryo-faas: Set Secret')
   await window.answer('Secret name', 'KEY')

@@ -177,7 +177,12 @@ it('with workers: a further proxy that cannot find out whether its routes are th
   const nats = { url: 'nats://127.0.0.1:1' }
   const routesFile = path.join(folder, 'routes.json')
   const first = await start({ workers: 2, nats, routesFile, shared: { ...shared, catchUpMs: 600_000 } })
-  const isReady = async ({ proxy }: Started) => (await call(proxy, '/readyz')).status === 200
+  // New workers are counted before they listen.
+  const isReady = ({ proxy }: Started) =>
+    call(proxy, '/readyz').then(
+      ({ status }) => status === 200,
+      () => false,
+    )
   await first.control.setRoutes(table([]))
   expect(await isReady(first)).toBe(false)
   first.child.kill('SIGKILL')
