@@ -16,7 +16,7 @@ import { functionNode } from '../support/places.ts'
 import { startPlatform } from '../support/platform.ts'
 import { memoryOf } from '../support/processes.ts'
 import { freePort, pause, run, startProgram, untilAnswer } from '../support/programs.ts'
-import { figure, times, type Bench, type Report } from '../support/report.ts'
+import { figure, times, type Bench, type Goal, type Report } from '../support/report.ts'
 import type { Stage } from '../support/stage.ts'
 
 const COUNT = 5
@@ -47,19 +47,31 @@ async function benchMemory(stage: Stage): Promise<Report> {
   await deployHellos(stage, process)
   const ourProcesses = await functionPids(process)
   await pause(SETTLE_MS)
+  const inContainers = { bare: bareContainers, ours: ourContainers }
+  const asProcesses = { bare: processes(bareProcesses), ours: processes(ourProcesses) }
   return {
     tables: [
-      table('containers', ['own MiB', 'usage MiB'], { bare: bareContainers, ours: ourContainers }),
-      table('processes', ['own MiB', 'PSS MiB'], {
-        bare: processes(bareProcesses),
-        ours: processes(ourProcesses),
-      }),
+      table('containers', ['own MiB', 'usage MiB'], inContainers),
+      table('processes', ['own MiB', 'PSS MiB'], asProcesses),
     ],
-    goals: [],
+    goals: [goal('containers', inContainers), goal('processes', asProcesses)],
   }
 }
 
-function table(title: string, columns: [string, string], measured: { bare: Idle[]; ours: Idle[] }) {
+interface Measured {
+  bare: Idle[]
+  ours: Idle[]
+}
+
+function goal(engine: string, { bare, ours }: Measured): Goal {
+  const middle = (idle: Idle[]) => median(idle.map(({ ownMib }) => ownMib))
+  return {
+    what: `memory of its own, ${engine}, ours to bare node:http`,
+    ...{ measured: middle(ours) / middle(bare), unit: '×', bound: { kind: 'at most', limit: 1.25 } },
+  }
+}
+
+function table(title: string, columns: [string, string], measured: Measured) {
   const cells = (name: string, idle: Idle[]) => [
     name,
     ...(['ownMib', 'sharedMib'] as const).flatMap(key => {
