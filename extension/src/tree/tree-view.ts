@@ -102,7 +102,7 @@ export class Tree implements vscode.TreeDataProvider<Row> {
 
   refresh(): void {
     // Asked for again when it becomes visible.
-    if (!this.view.visible) return this.#changed.fire(undefined)
+    if (!this.view.visible) return this.redraw()
     this.#isOutdated = true
     if (!this.#isUpdating) void this.#update()
   }

@@ -66,7 +66,7 @@ export class IdleMemory {
   async #settleFor(reason: Reason): Promise<void> {
     this.#settledAt = monotonicNow()
     this.#isSettled = true
-    // A call that ends meanwhile has said otherwise. Without it, it is idle all the same.
+    // Before it begins: a call that ends meanwhile says otherwise. A failure only costs memory.
     if (!(await this.#settle(reason).catch(() => false))) this.#isSettled = false
   }
 }
