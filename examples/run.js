@@ -1,5 +1,5 @@
 /** `npm run examples`: starts the platform, deploys the examples and calls them; `npm run examples -- go`: those in Go, or in `python`. */
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
 const program = fileURLToPath(new URL('../agent/bin/ryo-faas.js', import.meta.url))
@@ -22,8 +22,10 @@ ryoFaas('deploy', set.folder)
 for (const call of set.calls) ryoFaas('invoke', ...call)
 
 function ryoFaas(...args) {
-  execFileSync(process.execPath, [program, ...args], {
+  const { status } = spawnSync(process.execPath, [program, ...args], {
     stdio: 'inherit',
     cwd: fileURLToPath(new URL('..', import.meta.url)),
   })
+  // It has said itself what is wrong.
+  if (status !== 0) process.exit(status ?? 1)
 }
